@@ -1,0 +1,193 @@
+// Package isolation is the single source of truth for the hardening of every
+// container that sandbox creates ("profile B"). Nothing else in this module
+// writes a field of the engine's HostConfig.
+//
+// What does not depend on the caller stands in [Preset.HostConfig] and
+// [Config] as constants; a [Preset] only carries what may differ from run to
+// run, and none of its fields can lift one of those constants.
+package isolation
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/go-connections/nat"
+)
+
+// NonRootUser is the user and group, "uid:gid", of every process in a
+// container. It is numeric so that an image's passwd file cannot map it to root
+// nor its group file add groups to it, but for one case: runc before 1.3.0 adds
+// the group of an image that has a group with the name "65532".
+const NonRootUser = "65532:65532"
+
+// UID and GID are the two numbers of [NonRootUser].
+const (
+	UID = 65532
+	GID = 65532
+)
+
+// shmSize is the engine's own default for /dev/shm, pinned so that a daemon
+// configured otherwise does not change it. It counts against MemoryBytes.
+const shmSize = 64 << 20
+
+// Preset is the variable part of a hardened container. The zero value is a
+// container without resource limits, sealed from every network.
+type Preset struct {
+	// NanoCPUs is the CPU quota in billionths of a CPU; 0 = unlimited.
+	NanoCPUs int64
+	// MemoryBytes caps RAM in bytes, and swap is off; 0 = unlimited.
+	MemoryBytes int64
+	// PidsLimit caps processes and threads, the init included; 0 = unlimited.
+	PidsLimit int64
+	// NetworkMode is "none", "bridge" or the name of a user-defined network.
+	// "" and every mode that would join another namespace ("host",
+	// "container:…", "ns:…", "default") become "none".
+	NetworkMode string
+	// Tmpfs maps container paths to tmpfs mount options (size=, nr_inodes=,
+	// mode=, exec). Owner 65532:65532, nosuid and nodev are always added.
+	Tmpfs map[string]string
+	// AutoRemove asks the engine to remove the container when it exits. A run
+	// never sets it: artifacts are read after the exit.
+	AutoRemove bool
+	// Mounts are bind mounts and volumes. A bind is always non-recursive and
+	// private, a volume is never filled from the image, whatever they say.
+	// Mounts of other types are left out.
+	Mounts []mount.Mount
+	// Runtime is the OCI runtime's name; "" = the engine's default.
+	Runtime string
+}
+
+// HostConfig returns the hardened configuration. It is made anew on each call,
+// because the engine's client edits the value that it is given.
+func (p Preset) HostConfig() *container.HostConfig {
+	initProcess := true
+	return &container.HostConfig{
+		// No byte of output on the engine's disk: it is read by attach only.
+		LogConfig:     container.LogConfig{Type: "none"},
+		NetworkMode:   container.NetworkMode(closedNetwork(p.NetworkMode)),
+		PortBindings:  nat.PortMap{},
+		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
+		AutoRemove:    p.AutoRemove,
+
+		CapDrop:        []string{"ALL"},
+		SecurityOpt:    []string{"no-new-privileges"},
+		ReadonlyRootfs: true,
+		// The init reaps orphans and turns a missing command into 127 or 126.
+		Init:         &initProcess,
+		IpcMode:      container.IPCModePrivate,
+		CgroupnsMode: container.CgroupnsModePrivate,
+		ShmSize:      shmSize,
+		// MaskedPaths and ReadonlyPaths stay nil: a list of ours would replace
+		// the engine's, which is newer.
+
+		Tmpfs:     ownedTmpfs(p.Tmpfs),
+		Mounts:    closedMounts(p.Mounts),
+		Runtime:   p.Runtime,
+		Resources: p.resources(),
+	}
+}
+
+func (p Preset) resources() container.Resources {
+	r := container.Resources{
+		NanoCPUs: p.NanoCPUs,
+		Memory:   p.MemoryBytes,
+		// Equal to Memory means no swap; 0 would mean as much swap again.
+		MemorySwap: p.MemoryBytes,
+		// No nproc: the kernel counts it per uid, over all containers.
+		Ulimits: []*container.Ulimit{{Name: "core", Soft: 0, Hard: 0}},
+	}
+	if p.PidsLimit > 0 {
+		limit := p.PidsLimit
+		r.PidsLimit = &limit
+	}
+	return r
+}
+
+// Staging returns the configuration of the container through which volumes are
+// filled. It never runs, so it needs no network and no limits. It differs from
+// the hardened preset in one flag, a writable root filesystem, without which
+// the engine refuses an upload at "/".
+func Staging(mounts []mount.Mount, tmpfs map[string]string) *container.HostConfig {
+	h := Preset{NetworkMode: "none", Mounts: mounts, Tmpfs: tmpfs}.HostConfig()
+	h.ReadonlyRootfs = false
+	return h
+}
+
+// Config returns the portable half of a container's configuration: cmd is put
+// after the image's ENTRYPOINT, workDir "" is the image's WORKDIR, env and
+// labels win over the image's. The image's USER and HEALTHCHECK never apply.
+func Config(image string, cmd, env []string, workDir string, labels map[string]string) *container.Config {
+	return &container.Config{
+		Image:        image,
+		User:         NonRootUser,
+		Cmd:          slices.Clone(cmd),
+		Env:          slices.Clone(env),
+		WorkingDir:   workDir,
+		Labels:       maps.Clone(labels),
+		AttachStdout: true,
+		AttachStderr: true,
+		Healthcheck:  &container.HealthConfig{Test: []string{"NONE"}},
+	}
+}
+
+// Bind is a bind mount of host data. The engine refuses a source that does not
+// exist.
+func Bind(source, target string, readOnly bool) mount.Mount {
+	return mount.Mount{Type: mount.TypeBind, Source: source, Target: target, ReadOnly: readOnly}
+}
+
+// Volume is a writable mount of a named volume. The engine puts labels on the
+// volume if it has to create it because the volume has gone.
+func Volume(name, target string, labels map[string]string) mount.Mount {
+	return mount.Mount{
+		Type: mount.TypeVolume, Source: name, Target: target,
+		VolumeOptions: &mount.VolumeOptions{Labels: labels},
+	}
+}
+
+// closedMounts copies binds and volumes with the flags that no caller decides.
+// Other types have no rule here and are left out.
+func closedMounts(mounts []mount.Mount) []mount.Mount {
+	closed := make([]mount.Mount, 0, len(mounts))
+	for _, m := range mounts {
+		c := mount.Mount{Type: m.Type, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
+		switch m.Type {
+		case mount.TypeBind:
+			// A recursive read-only bind is writable below a submount.
+			c.BindOptions = &mount.BindOptions{NonRecursive: true, Propagation: mount.PropagationRPrivate}
+		case mount.TypeVolume:
+			c.VolumeOptions = &mount.VolumeOptions{NoCopy: true}
+			if m.VolumeOptions != nil {
+				c.VolumeOptions.Labels = maps.Clone(m.VolumeOptions.Labels)
+			}
+		default:
+			continue
+		}
+		closed = append(closed, c)
+	}
+	return closed
+}
+
+// ownedTmpfs adds the options that no caller decides; the last of two
+// contradicting options counts. The owner is needed beside mode=, which runc
+// ignores when the directory exists in the image.
+func ownedTmpfs(tmpfs map[string]string) map[string]string {
+	owned := make(map[string]string, len(tmpfs))
+	for path, options := range tmpfs {
+		owned[path] = strings.TrimPrefix(options+",nosuid,nodev,uid=65532,gid=65532", ",")
+	}
+	return owned
+}
+
+// closedNetwork maps every mode that joins another namespace to "none".
+func closedNetwork(mode string) string {
+	switch {
+	case mode == "", mode == "host", mode == "default", strings.Contains(mode, ":"):
+		return "none"
+	default:
+		return mode
+	}
+}
