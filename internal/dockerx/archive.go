@@ -1,0 +1,86 @@
+package dockerx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+)
+
+// The archive calls are made only about containers that have not started or
+// have certainly stopped: a process inside could otherwise swap a link under
+// the engine's hands (CVE-2026-41568, CVE-2026-42306).
+
+// Upload unpacks a plain tar at "/" of a container. Writes go through to its
+// volumes. The engine's silence is bounded, the reader's is not.
+func (c *Client) Upload(ctx context.Context, name string, tar io.Reader) error {
+	ctx, dog := watch(ctx, c.bounds.Stall, "upload")
+	defer dog.stop()
+	// CopyUIDGID stays off: 20.10 looks the user up in the image's passwd.
+	return cause(ctx, c.api.CopyToContainer(ctx, name, "/", dog.source(tar), container.CopyToContainerOptions{}))
+}
+
+// Stat describes a path in a container. A link is described, not followed; a
+// link among its parents is followed inside the container's root. An absent
+// path is fs.ErrNotExist.
+func (c *Client) Stat(ctx context.Context, name, path string) (fs.FileMode, int64, error) {
+	ctx, cancel := c.short(ctx)
+	defer cancel()
+	stat, err := c.api.ContainerStatPath(ctx, name, path)
+	if errdefs.IsNotFound(err) {
+		return 0, 0, c.absent(ctx, name, path)
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("%q: %w", path, cause(ctx, err))
+	}
+	return stat.Mode, stat.Size, nil
+}
+
+// absent tells an absent path from an absent container: both are "not found".
+func (c *Client) absent(ctx context.Context, name, path string) error {
+	state, err := c.Inspect(ctx, name)
+	if err != nil {
+		return err
+	}
+	if state.Gone {
+		return ErrGone
+	}
+	return fmt.Errorf("%q: %w", path, fs.ErrNotExist)
+}
+
+// Download returns a tar of the file or directory at path. It must be closed
+// before anything else is asked of the container: the engine holds its lock.
+func (c *Client) Download(ctx context.Context, name, path string) (io.ReadCloser, error) {
+	ctx, dog := watch(ctx, c.bounds.Stall, "download")
+	body, _, err := c.api.CopyFromContainer(ctx, name, path)
+	if err != nil {
+		err = fmt.Errorf("%q: %w", path, cause(ctx, err))
+		dog.stop()
+		return nil, err
+	}
+	return &download{Reader: dog.reader(body), ctx: ctx, body: body, dog: dog}, nil
+}
+
+type download struct {
+	io.Reader
+	ctx  context.Context
+	body io.Closer
+	dog  *watchdog
+}
+
+func (d *download) Read(p []byte) (int, error) {
+	n, err := d.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = cause(d.ctx, err)
+	}
+	return n, err
+}
+
+func (d *download) Close() error {
+	defer d.dog.stop()
+	return d.body.Close()
+}

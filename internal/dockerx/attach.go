@@ -1,0 +1,62 @@
+package dockerx
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/docker/docker/api/types/container"
+)
+
+// Attachment is a container's live output. Whoever holds it drains it without
+// pause or closes it: an undrained stream blocks every other call about the
+// container, kill and remove included (moby#41827).
+type Attachment struct {
+	conn net.Conn
+	r    *bufio.Reader
+}
+
+// streamBuffer holds a few of the engine's frames of up to 32 KiB, so that a
+// frame does not take several reads.
+const streamBuffer = 128 << 10
+
+// Attach connects to the output of a container that has not started, so that
+// not one byte is missed. The attachment outlives ctx.
+func (c *Client) Attach(ctx context.Context, name string) (*Attachment, error) {
+	call, cancel := c.short(ctx)
+	defer cancel()
+	// The SDK hands its context to the dialer only; a context that is marked
+	// closes the connection for the whole life of the attachment.
+	conn, abort := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), hijack{}, true))
+	stop := context.AfterFunc(call, abort)
+	attached, err := c.api.ContainerAttach(conn, name, container.AttachOptions{Stream: true, Stdout: true, Stderr: true})
+	if !stop() {
+		err = cause(call, context.Cause(call))
+	}
+	if err != nil {
+		abort()
+		return nil, c.explainAttach(ctx, name, err)
+	}
+	return &Attachment{conn: attached.Conn, r: bufio.NewReaderSize(attached.Reader, streamBuffer)}, nil
+}
+
+// explainAttach names what the SDK's error leaves out: it hides the engine's
+// status and text behind "unable to upgrade".
+func (c *Client) explainAttach(ctx context.Context, name string, err error) error {
+	if state, inspectErr := c.Inspect(ctx, name); inspectErr == nil && state.Gone {
+		return fmt.Errorf("attach: %w", ErrGone)
+	}
+	return fmt.Errorf("attach: %w", err)
+}
+
+// Demultiplex copies the output to stdout and stderr until the stream ends. It
+// returns nil at an end on a frame's border, which is how a container's exit
+// looks and an engine's death may look. Neither writer may wait for anybody.
+func (a *Attachment) Demultiplex(stdout, stderr io.Writer) error {
+	return demultiplex(stdout, stderr, a.r)
+}
+
+// Close ends the stream; a Demultiplex under way returns.
+func (a *Attachment) Close() { a.conn.Close() }

@@ -1,0 +1,118 @@
+package dockerx
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/stretchr/testify/require"
+)
+
+type call = func(context.Context, *Client) error
+
+// calls are all that can be asked of an engine about one object, once.
+var calls = map[string]call{
+	"Connect": func(ctx context.Context, c *Client) error { _, err := c.Connect(ctx); return err },
+	"EnsureImage": func(ctx context.Context, c *Client) error {
+		_, err := c.EnsureImage(ctx, "a", true, Engine{})
+		return err
+	},
+	"CheckNetwork": func(ctx context.Context, c *Client) error { return c.CheckNetwork(ctx, "n") },
+	"Start":        func(ctx context.Context, c *Client) error { return c.Start(ctx, "c") },
+	"Kill":         func(ctx context.Context, c *Client) error { _, err := c.Kill(ctx, "c"); return err },
+	"Inspect":      func(ctx context.Context, c *Client) error { _, err := c.Inspect(ctx, "c"); return err },
+	"Attach":       func(ctx context.Context, c *Client) error { _, err := c.Attach(ctx, "c"); return err },
+	"Wait":         func(ctx context.Context, c *Client) error { _, err := c.Wait(ctx, "c"); return err },
+	"Stat":         func(ctx context.Context, c *Client) error { _, _, err := c.Stat(ctx, "c", "/p"); return err },
+	"Download":     func(ctx context.Context, c *Client) error { _, err := c.Download(ctx, "c", "/p"); return err },
+	"Upload":       func(ctx context.Context, c *Client) error { return c.Upload(ctx, "c", strings.NewReader("tar")) },
+}
+
+// creates are made to the end also for a caller that has gone.
+var creates = map[string]call{
+	"Create": func(ctx context.Context, c *Client) error {
+		return c.Create(ctx, "c", &container.Config{}, &container.HostConfig{})
+	},
+	"CreateVolume": func(ctx context.Context, c *Client) error { return c.CreateVolume(ctx, "v", nil) },
+}
+
+// silentEngine tells of every request that it does not answer.
+func silentEngine(t *testing.T, bounds Bounds) (*Client, <-chan struct{}) {
+	t.Helper()
+	noGoroutineStays(t)
+	asked := make(chan struct{}, 64)
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		silent(w, r)
+	}))
+	return clientOf(t, bounds, "tcp://"+server.Listener.Addr().String(), pinned), asked
+}
+
+// atOnce makes all calls of a table at the same time and checks their errors.
+func atOnce(t *testing.T, table map[string]call, ctx context.Context, c *Client, check func(*testing.T, error)) {
+	t.Helper()
+	errs := map[string]chan error{}
+	for name, f := range table {
+		err := make(chan error, 1)
+		errs[name] = err
+		go func() { err <- f(ctx, c) }()
+	}
+	for name, err := range errs {
+		t.Run(name, func(t *testing.T) { inTime(t, func() { check(t, <-err) }) })
+	}
+}
+
+// A bound of ours must not look like the caller's deadline.
+func TestEveryCallIsBounded(t *testing.T) {
+	engine, _ := silentEngine(t, brief)
+	for _, table := range []map[string]call{calls, creates} {
+		atOnce(t, table, context.Background(), engine, func(t *testing.T, err error) {
+			require.ErrorContains(t, err, "from the engine")
+			require.ErrorContains(t, err, brief.Call.String())
+			require.NotErrorIs(t, err, context.DeadlineExceeded)
+			require.NotErrorIs(t, err, context.Canceled)
+			require.False(t, OutcomeKnown(err))
+		})
+	}
+}
+
+func TestEveryCallEndsWithItsContext(t *testing.T) {
+	engine, asked := silentEngine(t, ample)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		for range calls {
+			<-asked
+		}
+		cancel()
+	}()
+	atOnce(t, calls, ctx, engine, func(t *testing.T, err error) { require.ErrorIs(t, err, context.Canceled) })
+
+	ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	atOnce(t, calls, ctx, engine, func(t *testing.T, err error) { require.ErrorIs(t, err, context.DeadlineExceeded) })
+}
+
+// The reason that the caller gave for its cancel is passed on.
+func TestEveryCallPassesTheCauseOn(t *testing.T) {
+	engine, _ := silentEngine(t, ample)
+	reason := errors.New("the caller's reason")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(reason)
+	atOnce(t, calls, ctx, engine, func(t *testing.T, err error) { require.ErrorIs(t, err, reason) })
+}
+
+// A create that was given up can still succeed, so it is not given up.
+func TestCreatesOutliveTheirContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	good := inTurn(answer{201, `{"Id":"1","Name":"v"}`})
+	engine := fakeEngine(t, ample, routes{"POST /containers/create": good.serve, "POST /volumes/create": good.serve})
+	for name, create := range creates {
+		require.NoError(t, create(ctx, engine), name)
+	}
+	require.Equal(t, 2, good.count())
+}

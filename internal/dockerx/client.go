@@ -1,0 +1,161 @@
+// Package dockerx is the only part of this module that speaks to the Docker
+// Engine. Its methods are tasks, synchronous and bounded, and it hides what is
+// awkward about the engine's Go SDK: two-channel waits, hijacked connections
+// that ignore contexts, errors inside a pull's stream, and version gaps.
+package dockerx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/versions"
+	"github.com/docker/docker/client"
+)
+
+// minAPI is the first API version with everything a run needs (Docker 19.03):
+// non-recursive binds and the private cgroup namespace's predecessors.
+const minAPI = "1.40"
+
+// ErrUnsupported is wrapped by errors about an engine that cannot do what a
+// run needs.
+var ErrUnsupported = errors.New("not supported by this engine")
+
+// Bounds limit single engine calls. Tests shrink them.
+type Bounds struct {
+	Call  time.Duration // short calls: ping, info, inspect, attach, wait's registration, stat
+	Slow  time.Duration // calls that do work: create, start, kill, remove
+	Stall time.Duration // silence within a transfer: pull, upload, download
+}
+
+// DefaultBounds are generous to a loaded engine: a call over them is a fault.
+var DefaultBounds = Bounds{Call: 15 * time.Second, Slow: 60 * time.Second, Stall: 60 * time.Second}
+
+// Client is one engine. It is safe for concurrent use once Connect succeeded.
+type Client struct {
+	api    *client.Client
+	bounds Bounds
+}
+
+// New prepares a client for the engine that the environment names (DOCKER_HOST,
+// DOCKER_TLS_VERIFY, DOCKER_CERT_PATH, DOCKER_API_VERSION), by default the
+// local socket. It does no I/O except to read certificates.
+func New(bounds Bounds) (*Client, error) {
+	if os.Getenv(client.EnvTLSVerify) != "" && os.Getenv(client.EnvOverrideCertPath) == "" {
+		// The SDK would speak plain HTTP to the engine.
+		return nil, errors.New("DOCKER_TLS_VERIFY is set but DOCKER_CERT_PATH is not; set it, or unset both")
+	}
+	if scheme, _, found := strings.Cut(os.Getenv(client.EnvOverrideHost), "://"); found && !slices.Contains(schemes, scheme) {
+		return nil, fmt.Errorf("DOCKER_HOST has the scheme %q; use one of %v", scheme, schemes)
+	}
+	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation(), withOwnDialer)
+	if err != nil {
+		return nil, fmt.Errorf("engine configuration from the environment: %w", err)
+	}
+	return &Client{api: api, bounds: bounds}, nil
+}
+
+// schemes of an engine's address; the SDK takes "ssh" for a kind of TCP.
+var schemes = []string{"unix", "tcp", "npipe", "http", "https"}
+
+// Close releases idle connections. Attachments and downloads must be closed
+// before.
+func (c *Client) Close() error { return c.api.Close() }
+
+// Host is the engine's address, such as "unix:///var/run/docker.sock".
+func (c *Client) Host() string { return c.api.DaemonHost() }
+
+// Engine is what a run needs to know about the engine.
+type Engine struct {
+	CPUs         int    // number of CPUs
+	Architecture string // in Go's spelling, such as "amd64"
+	RootDir      string // the engine's data, such as "/var/lib/docker"
+}
+
+// Connect asks the engine who it is, agrees on an API version, and refuses an
+// engine that is too old or does not run Linux containers.
+func (c *Client) Connect(ctx context.Context) (Engine, error) {
+	ctx, cancel := c.short(ctx)
+	defer cancel()
+	// The SDK's own negotiation would swallow this error.
+	ping, err := c.api.Ping(ctx)
+	if err != nil {
+		return Engine{}, fmt.Errorf("engine at %s does not answer: %w", c.Host(), cause(ctx, err))
+	}
+	if ping.APIVersion == "" {
+		return Engine{}, fmt.Errorf("engine at %s: the ping's answer names no API version; is this a Docker Engine?", c.Host())
+	}
+	c.api.NegotiateAPIVersionPing(ping)
+	if v := c.api.ClientVersion(); versions.LessThan(v, minAPI) {
+		return Engine{}, fmt.Errorf("engine at %s: API version %s, at least %s is needed: %w", c.Host(), v, minAPI, ErrUnsupported)
+	}
+	info, err := c.api.Info(ctx)
+	if err != nil {
+		return Engine{}, fmt.Errorf("engine information: %w", cause(ctx, err))
+	}
+	if info.OSType != "linux" {
+		return Engine{}, fmt.Errorf("engine at %s runs %q containers, linux is needed: %w", c.Host(), info.OSType, ErrUnsupported)
+	}
+	return Engine{CPUs: info.NCPU, Architecture: goArch(info.Architecture), RootDir: info.DockerRootDir}, nil
+}
+
+// goArch translates the kernel's machine name, which /info reports, into the
+// name that images use. An unknown name stays as it is.
+func goArch(machine string) string {
+	switch machine {
+	case "x86_64":
+		return "amd64"
+	case "aarch64", "arm64":
+		return "arm64"
+	case "i386", "i686":
+		return "386"
+	case "loongarch64":
+		return "loong64"
+	}
+	if strings.HasPrefix(machine, "arm") {
+		return "arm"
+	}
+	return machine
+}
+
+// short bounds a call that does no work in the engine.
+func (c *Client) short(ctx context.Context) (context.Context, context.CancelFunc) {
+	return bounded(ctx, c.bounds.Call)
+}
+
+// slow bounds a call that makes the engine work.
+func (c *Client) slow(ctx context.Context) (context.Context, context.CancelFunc) {
+	return bounded(ctx, c.bounds.Slow)
+}
+
+func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, errNoAnswer(d))
+}
+
+func errNoAnswer(bound time.Duration) error {
+	return fmt.Errorf("no answer from the engine within %v", bound)
+}
+
+// cause puts the reason of an ended context in place of the bare "context
+// deadline exceeded" that the SDK returns: only so can a caller tell its own
+// deadline from a bound of ours.
+func cause(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// transport is the SDK's, before it is wrapped for tracing.
+func transport(c *client.Client) (*http.Transport, error) {
+	tr, ok := c.HTTPClient().Transport.(*http.Transport)
+	if !ok {
+		return nil, fmt.Errorf("engine client has no HTTP transport but %T", c.HTTPClient().Transport)
+	}
+	return tr, nil
+}

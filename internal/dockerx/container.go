@@ -1,0 +1,115 @@
+package dockerx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+)
+
+// Create makes a container by a name that the caller chose. The call is
+// detached from ctx's cancellation, because a create that is given up can
+// still succeed on the engine: its outcome decides what clean-up must expect.
+func (c *Client) Create(ctx context.Context, name string, config *container.Config, host *container.HostConfig) error {
+	ctx, cancel := c.slow(context.WithoutCancel(ctx))
+	defer cancel()
+	created, err := c.api.ContainerCreate(ctx, config, host, nil, nil, name)
+	if err == nil && created.ID == "" {
+		err = errors.New("the engine's answer names no container ID")
+	}
+	return cause(ctx, err)
+}
+
+// Start starts a container. After an error it may run all the same.
+func (c *Client) Start(ctx context.Context, name string) error {
+	ctx, cancel := c.slow(ctx)
+	defer cancel()
+	return cause(ctx, c.api.ContainerStart(ctx, name, container.StartOptions{}))
+}
+
+// Kill sends SIGKILL to everything in the container. It reports false, nil
+// when the container was not running any more.
+func (c *Client) Kill(ctx context.Context, name string) (bool, error) {
+	ctx, cancel := c.slow(ctx)
+	defer cancel()
+	err := c.api.ContainerKill(ctx, name, "SIGKILL")
+	if errdefs.IsConflict(err) || errdefs.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, cause(ctx, err)
+}
+
+// State is a container's state. The zero value is a container that exited
+// with status 0.
+type State struct {
+	Running  bool // or created, paused or restarting: the exit is to come
+	Gone     bool // removed, or being removed
+	ExitCode int
+}
+
+// Inspect asks for a container's state.
+func (c *Client) Inspect(ctx context.Context, name string) (State, error) {
+	ctx, cancel := c.short(ctx)
+	defer cancel()
+	found, err := c.api.ContainerInspect(ctx, name)
+	switch {
+	case errdefs.IsNotFound(err):
+		return State{Gone: true}, nil
+	case err != nil:
+		return State{}, cause(ctx, err)
+	case found.ContainerJSONBase == nil || found.State == nil:
+		return State{}, errors.New("the engine's answer has no container state")
+	}
+	switch found.State.Status {
+	case container.StateExited:
+		return State{ExitCode: found.State.ExitCode}, nil
+	case container.StateRemoving, container.StateDead:
+		return State{Gone: true}, nil
+	default:
+		return State{Running: true}, nil
+	}
+}
+
+// Remove force-removes a container by name with its anonymous volumes and
+// returns when it is gone. A container that does not exist is gone, unless
+// unsure is set: then the engine may still be creating it, and Remove keeps
+// looking for that long. It tries again until ctx ends.
+func (c *Client) Remove(ctx context.Context, name string, unsure time.Duration) error {
+	options := container.RemoveOptions{Force: true, RemoveVolumes: true}
+	return c.untilGone(ctx, "container "+name, unsure, func(ctx context.Context) error {
+		return c.api.ContainerRemove(ctx, name, options)
+	})
+}
+
+// untilGone repeats remove until it succeeds or the engine says that there is
+// no such object, which is not believed while unsure. A conflict is not the
+// end: another removal is under way and can fail, or a volume is still in use.
+func (c *Client) untilGone(ctx context.Context, what string, unsure time.Duration, remove func(context.Context) error) error {
+	settled := time.Now().Add(unsure)
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		call, cancel := c.slow(ctx)
+		err := cause(call, remove(call))
+		cancel()
+		if err == nil || errdefs.IsNotFound(err) && !time.Now().Before(settled) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			if errdefs.IsNotFound(err) {
+				err = errors.New("its creation may still be under way")
+			}
+			return fmt.Errorf("%s may be left: %w", what, err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// OutcomeKnown tells whether err is the engine's own refusal. Any other error
+// of a create leaves open whether the object exists.
+func OutcomeKnown(err error) bool {
+	return err == nil || errdefs.IsInvalidArgument(err) || errdefs.IsNotFound(err) || errdefs.IsConflict(err) ||
+		errdefs.IsPermissionDenied(err) || errdefs.IsUnauthorized(err)
+}

@@ -1,0 +1,197 @@
+package dockerx
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// certificates are an engine's, by an authority of its own, and a client's.
+type certificates struct {
+	dir    string // the client's, with its own and the authority's
+	server *tls.Config
+}
+
+// env makes a client use certificates, and verify the engine's.
+func (c certificates) env() []string { return append(c.blindly(), "DOCKER_TLS_VERIFY=1") }
+
+// blindly makes a client use certificates and believe any.
+func (c certificates) blindly() []string { return []string{"DOCKER_CERT_PATH=" + c.dir} }
+
+func (c certificates) listener(l net.Listener) net.Listener { return tls.NewListener(l, c.server) }
+
+// newCertificates makes the engine's certificate for the names, by default for
+// 127.0.0.1 and localhost.
+func newCertificates(t *testing.T, names ...string) certificates {
+	t.Helper()
+	authority := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	caKey, caDER := issue(t, authority, authority, nil)
+	server := &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: authority.NotAfter, DNSNames: names}
+	if len(names) == 0 {
+		server.DNSNames, server.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
+	}
+	serverKey, serverDER := issue(t, server, authority, caKey)
+	client := &x509.Certificate{SerialNumber: big.NewInt(3), NotAfter: authority.NotAfter}
+	clientKey, clientDER := issue(t, client, authority, caKey)
+
+	dir := t.TempDir()
+	writePEM(t, dir, "ca.pem", "CERTIFICATE", caDER)
+	writePEM(t, dir, "cert.pem", "CERTIFICATE", clientDER)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(clientKey)
+	require.NoError(t, err)
+	writePEM(t, dir, "key.pem", "PRIVATE KEY", keyDER)
+	pool := x509.NewCertPool()
+	ca, err := x509.ParseCertificate(caDER)
+	require.NoError(t, err)
+	pool.AddCert(ca)
+	return certificates{
+		dir: dir,
+		server: &tls.Config{
+			Certificates: []tls.Certificate{{Certificate: [][]byte{serverDER}, PrivateKey: serverKey}},
+			ClientCAs:    pool, ClientAuth: tls.RequireAndVerifyClientCert,
+		},
+	}
+}
+
+func issue(t *testing.T, cert, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*ecdsa.PrivateKey, []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	if parentKey == nil {
+		parentKey = key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, cert, parent, &key.PublicKey, parentKey)
+	require.NoError(t, err)
+	return key, der
+}
+
+func writePEM(t *testing.T, dir, name, kind string, der []byte) {
+	t.Helper()
+	text := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o600))
+}
+
+// attachable is an engine's /info and the attach of container c.
+func attachable(t *testing.T) routes {
+	return routes{
+		"GET /info":  inTurn(answer{200, linuxInfo}).serve,
+		attachRoute:  hijacked(t, frame(1, "hello"), func(net.Conn) {}),
+		inspectRoute: inTurn(state("running", 0)).serve,
+	}
+}
+
+// Pooled connections and attachments are dialed in different ways by the SDK.
+func TestTLS(t *testing.T) {
+	good, strange, misnamed := newCertificates(t), newCertificates(t), newCertificates(t, "elsewhere.example")
+	for name, c := range map[string]struct {
+		server *tls.Config
+		env    []string
+		host   string // "" = 127.0.0.1
+		err    string
+	}{
+		"verified":             {server: good.server, env: good.env()},
+		"verified by name":     {server: good.server, env: good.env(), host: "localhost"},
+		"not verified":         {server: mutual(strange, good), env: good.blindly()},
+		"wrong authority":      {server: mutual(strange, good), env: good.env(), err: "unknown authority"},
+		"wrong name":           {server: misnamed.server, env: misnamed.env(), err: "127.0.0.1"},
+		"stranger to it":       {server: strange.server, env: good.blindly(), err: "tls"},
+		"no TLS by the client": {server: good.server, err: "malformed HTTP response|HTTP request to an HTTPS server|400"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			noGoroutineStays(t)
+			l, _ := listen(t, "tcp")
+			serve(t, handler(t, attachable(t)), tls.NewListener(l, c.server))
+			_, port, err := net.SplitHostPort(l.Addr().String())
+			require.NoError(t, err)
+			if c.host == "" {
+				c.host = "127.0.0.1"
+			}
+			engine := clientOf(t, ample, "tcp://"+net.JoinHostPort(c.host, port), append(c.env, pinned)...)
+			_, err = engine.Connect(context.Background())
+			a, attachErr := engine.Attach(context.Background(), "c")
+			if c.err != "" {
+				require.Regexp(t, c.err, err)
+				require.Error(t, attachErr)
+				return
+			}
+			require.NoError(t, err)
+			require.NoError(t, attachErr)
+			defer a.Close()
+			requireHello(t, a)
+		})
+	}
+}
+
+// mutual is the engine's side with the certificate of one authority, trusting
+// the clients of another.
+func mutual(own, clients certificates) *tls.Config {
+	config := own.server.Clone()
+	config.ClientCAs = clients.server.ClientCAs
+	return config
+}
+
+// As with Docker's own client, certificates are for TCP: a socket speaks no TLS.
+func TestCertificatesDoNotMatterToASocket(t *testing.T) {
+	noGoroutineStays(t)
+	l, host := listen(t, "unix")
+	serve(t, handler(t, attachable(t)), l)
+	engine := clientOf(t, ample, host, newCertificates(t).env()...)
+	_, err := engine.Connect(context.Background())
+	require.NoError(t, err)
+	a, err := engine.Attach(context.Background(), "c")
+	require.NoError(t, err)
+	defer a.Close()
+	requireHello(t, a)
+}
+
+// The default socket must be dialed also beside certificates. Whether anybody
+// listens on it is not this test's business.
+func TestCertificatesWithoutHost(t *testing.T) {
+	engine := clientOf(t, brief, "", newCertificates(t).env()...)
+	require.Equal(t, "unix:///var/run/docker.sock", engine.Host())
+	require.NotPanics(t, func() {
+		if conn, err := engine.api.Dialer()(context.Background()); err == nil {
+			conn.Close()
+		}
+	})
+}
+
+func TestBadConfiguration(t *testing.T) {
+	for name, env := range map[string]map[string]string{
+		"no scheme":           {"DOCKER_HOST": "localhost"},
+		"missing certificate": {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_CERT_PATH": t.TempDir()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for name, value := range env {
+				t.Setenv(name, value)
+			}
+			_, err := New(ample)
+			require.ErrorContains(t, err, "engine configuration from the environment: ")
+		})
+	}
+}
+
+func requireHello(t *testing.T, a *Attachment) {
+	t.Helper()
+	var stdout bytes.Buffer
+	inTime(t, func() { require.NoError(t, a.Demultiplex(&stdout, io.Discard)) })
+	require.Equal(t, "hello", stdout.String())
+}

@@ -1,0 +1,25 @@
+package dockerx
+
+import (
+	"context"
+	"time"
+
+	"github.com/docker/docker/api/types/volume"
+)
+
+// CreateVolume makes a local volume by a name that the caller chose, detached
+// from ctx's cancellation as [Client.Create] is.
+func (c *Client) CreateVolume(ctx context.Context, name string, labels map[string]string) error {
+	ctx, cancel := c.slow(context.WithoutCancel(ctx))
+	defer cancel()
+	_, err := c.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Driver: "local", Labels: labels})
+	return cause(ctx, err)
+}
+
+// RemoveVolume removes a volume by name, as [Client.Remove] does a container.
+// While a container refers to it, it is tried again.
+func (c *Client) RemoveVolume(ctx context.Context, name string, unsure time.Duration) error {
+	return c.untilGone(ctx, "volume "+name, unsure, func(ctx context.Context) error {
+		return c.api.VolumeRemove(ctx, name, false)
+	})
+}
