@@ -1,0 +1,85 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+)
+
+// capture keeps the head and the tail of what is written to it, up to limit
+// bytes, and counts the rest. Write never fails and never waits. The first half
+// of the limit is the head; what follows goes round in a ring behind it. Memory
+// grows with the output up to the limit and the marker, and by a quarter more
+// for a moment at the end.
+type capture struct {
+	limit int64
+	buf   []byte // head, then the ring
+	total int64  // bytes written
+}
+
+func newCapture(limit int64) *capture { return &capture{limit: limit} }
+
+func (c *capture) head() int64 { return c.limit / 2 }
+
+func (c *capture) Write(p []byte) (int, error) {
+	n := len(p)
+	if room := c.limit - int64(len(c.buf)); room > 0 {
+		k := min(room, int64(len(p)))
+		c.grow(k)
+		c.buf = append(c.buf, p[:k]...)
+		c.total += k
+		p = p[k:]
+	}
+	ring := c.buf[min(c.head(), int64(len(c.buf))):]
+	for len(p) > 0 {
+		at := (c.total - c.head()) % int64(len(ring))
+		k := copy(ring[at:], p)
+		c.total += int64(k)
+		p = p[k:]
+	}
+	return n, nil
+}
+
+// grow makes the buffer four times as large, since its pages cost more than
+// those of most programs' output, but never beyond the limit and the marker.
+func (c *capture) grow(k int64) {
+	need := int64(len(c.buf)) + k
+	if need <= int64(cap(c.buf))-markerRoom {
+		return
+	}
+	size := min(max(4*need, 4<<10), c.limit) + markerRoom
+	c.buf = append(make([]byte, 0, size), c.buf...)
+}
+
+// markerRoom is enough for the marker with any count.
+const markerRoom = 64
+
+// result returns what was kept, with a marker in place of what was dropped, and
+// the number of bytes dropped. The capture must not be written to after.
+func (c *capture) result() ([]byte, int64) {
+	kept := len(c.buf)
+	dropped := c.total - int64(kept)
+	if dropped == 0 {
+		return c.buf, 0
+	}
+	head := int(c.head())
+	ring := c.buf[head:]
+	rotate(ring, int((c.total-c.head())%int64(len(ring))))
+	marker := fmt.Appendf(nil, "\n[sandbox: %d bytes dropped]\n", dropped)
+	c.buf = append(c.buf, marker...)
+	copy(c.buf[head+len(marker):], c.buf[head:kept])
+	copy(c.buf[head:], marker)
+	return c.buf, dropped
+}
+
+// rotate moves the first k bytes behind the rest.
+func rotate(b []byte, k int) {
+	if rest := len(b) - k; k <= rest {
+		front := slices.Clone(b[:k])
+		copy(b, b[k:])
+		copy(b[rest:], front)
+	} else {
+		back := slices.Clone(b[k:])
+		copy(b[rest:], b[:k])
+		copy(b, back)
+	}
+}

@@ -1,0 +1,129 @@
+package sandbox
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// pattern is output in which every place looks different from its neighbours.
+func pattern(n int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < n; i++ {
+		fmt.Fprintf(&b, "%d,", i)
+	}
+	return b.String()[:n]
+}
+
+// captured is what a capture of that limit must keep of all that was written.
+func captured(all string, limit int) (string, int64) {
+	if len(all) <= limit {
+		return all, 0
+	}
+	head, tail := limit/2, limit-limit/2
+	dropped := len(all) - limit
+	return all[:head] + fmt.Sprintf("\n[sandbox: %d bytes dropped]\n", dropped) + all[len(all)-tail:], int64(dropped)
+}
+
+// write writes in pieces and checks what Write promises, and the memory.
+func write(t *testing.T, c *capture, all string, piece func() int) {
+	t.Helper()
+	for len(all) > 0 {
+		p := []byte(all[:min(piece(), len(all))])
+		n, err := c.Write(p)
+		require.NoError(t, err)
+		require.Equal(t, len(p), n)
+		require.LessOrEqual(t, int64(cap(c.buf)), c.limit+markerRoom)
+		clear(p) // the caller's buffer is the caller's
+		all = all[n:]
+	}
+}
+
+func requireCaptured(t *testing.T, c *capture, all string) {
+	t.Helper()
+	want, wantDropped := captured(all, int(c.limit))
+	got, dropped := c.result()
+	require.Equal(t, want, string(got))
+	require.Equal(t, wantDropped, dropped)
+	require.LessOrEqual(t, int64(cap(got)), c.limit+markerRoom, "memory beyond the limit")
+}
+
+func TestCaptureSizes(t *testing.T) {
+	for _, limit := range []int{1, 2, 3, 4, 5, 7, 8, 64, 101} {
+		for size := range 3*limit + 3 {
+			for _, piece := range []int{1, 2, 3, limit, limit + 1, 5 * limit} {
+				c := newCapture(int64(limit))
+				write(t, c, pattern(size), func() int { return piece })
+				requireCaptured(t, c, pattern(size))
+			}
+		}
+	}
+}
+
+func TestCaptureRandomWrites(t *testing.T) {
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		limit := 1 + random.IntN(20_000)
+		all := pattern(random.IntN(4 * limit))
+		c := newCapture(int64(limit))
+		write(t, c, all, func() int { return 1 + random.IntN(1+random.IntN(2*limit)) })
+		requireCaptured(t, c, all)
+	}
+}
+
+// The memory is never more than the limit and the marker, whatever sizes the
+// buffer goes through while it grows.
+func TestCaptureMemory(t *testing.T) {
+	for _, limit := range []int{4096, 8192, 10_000, 64 << 10} {
+		for first := limit/2 - 70; first <= limit/2+70; first++ {
+			sizes := []int{first, limit}
+			c := newCapture(int64(limit))
+			all := pattern(limit + limit/2)
+			write(t, c, all, func() int { n := sizes[0]; sizes = append(sizes[1:], n); return n })
+			requireCaptured(t, c, all)
+		}
+	}
+}
+
+func TestCaptureEmptyWrites(t *testing.T) {
+	c := newCapture(2)
+	for _, p := range []string{"", "abc", "", "d"} {
+		n, err := c.Write([]byte(p))
+		require.NoError(t, err)
+		require.Equal(t, len(p), n)
+	}
+	requireCaptured(t, c, "abcd")
+
+	got, dropped := newCapture(2).result()
+	require.Empty(t, got)
+	require.Zero(t, dropped)
+}
+
+// With no limit to speak of, the buffer must still grow by doubling: a copy of
+// all for each write would be as slow as the square of the output.
+func TestCaptureGrowsByDoubling(t *testing.T) {
+	for _, limit := range []int64{math.MaxInt64, math.MaxInt64 - 1, 1 << 40} {
+		c := newCapture(limit)
+		grown, last := 0, 0
+		for range 1024 {
+			_, err := c.Write(make([]byte, 256))
+			require.NoError(t, err)
+			if cap(c.buf) != last {
+				grown, last = grown+1, cap(c.buf)
+			}
+		}
+		require.LessOrEqual(t, grown, 20, "limit %d", limit)
+	}
+}
+
+// A little output needs little memory, whatever the limit.
+func TestCaptureStartsSmall(t *testing.T) {
+	c := newCapture(64 << 20)
+	_, err := c.Write([]byte("x"))
+	require.NoError(t, err)
+	require.LessOrEqual(t, cap(c.buf), 64<<10)
+}

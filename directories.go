@@ -1,0 +1,118 @@
+package sandbox
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/synchestra-io/sandbox/isolation"
+)
+
+// directory is a writable directory of a run. It is tmpfs unless something must
+// cross it: input on its way in, artifacts on their way out.
+type directory struct {
+	path   string
+	volume bool
+}
+
+// homes are the candidates for HOME, in order of preference.
+var homes = []string{"/tmp", "/workspace", "/home/sandbox"}
+
+// home is a writable directory that is not inside InputDir, or "" if mounts
+// leave none.
+func (p plan) home() string {
+	for _, h := range homes {
+		if !within(h, p.inputDir) && !p.mounted(h) {
+			return h
+		}
+	}
+	return ""
+}
+
+func (p plan) mounted(path string) bool {
+	return slices.ContainsFunc(p.mounts, func(m Mount) bool { return within(path, m.Target) })
+}
+
+// directories lists the run's writable directories in the order of their paths.
+// An image's VOLUMEs are among them: uncovered, the engine would make unlimited
+// volumes of them.
+func (p plan) directories(imageVolumes []string) ([]directory, error) {
+	paths := []string{DefaultInputDir, "/tmp", p.inputDir}
+	if h := p.home(); h != "" {
+		paths = append(paths, h)
+	}
+	var bad problems
+	for _, v := range imageVolumes {
+		i := slices.IndexFunc(p.mounts, func(m Mount) bool { return within(v, m.Target) && v != m.Target })
+		switch {
+		case i >= 0:
+			bad.add("Mounts[%d].Target %q holds the image's VOLUME %q; choose another target", i, p.mounts[i].Target, v)
+		case bad.path("the image's VOLUME", v) != "":
+			paths = append(paths, v)
+		}
+	}
+	if len(bad) > 0 {
+		return nil, bad[0]
+	}
+	slices.Sort(paths)
+	var dirs []directory
+	for _, path := range slices.Compact(paths) {
+		if !p.mounted(path) {
+			dirs = append(dirs, directory{path: path, volume: p.crossed(path)})
+		}
+	}
+	return dirs, nil
+}
+
+func (p plan) crossed(dir string) bool {
+	if p.input != nil && within(dir, p.inputDir) {
+		return true
+	}
+	return slices.ContainsFunc(p.collect, func(c string) bool { return overlap(c, dir) })
+}
+
+// unlimitedTmpfs is the size of a tmpfs when the job's memory has no cap.
+const unlimitedTmpfs = 2 << 30
+
+// tmpfsOptions gives a tmpfs half of the memory cap, so that a job which fills
+// one sees ENOSPC before the kernel kills it, and an inode for every 8 KiB.
+func (l Limits) tmpfsOptions() string {
+	size := int64(unlimitedTmpfs)
+	if l.MemoryMB > 0 {
+		size = l.MemoryMB << 20 / 2
+	}
+	return fmt.Sprintf("exec,mode=0755,size=%d,nr_inodes=%d", size, max(size>>13, 1024))
+}
+
+// nanoCPUs clamps the quota to the CPUs that the engine has: more is no limit,
+// and the engine would refuse it.
+func (l Limits) nanoCPUs(have int) int64 {
+	cpus := l.CPUs
+	if have > 0 {
+		cpus = min(cpus, float64(have))
+	}
+	return int64(math.Round(cpus * 1e9))
+}
+
+// preset is the job's hardening: the fixed preset with the limits, and the
+// directories and mounts of this run. volumes names the volume of a directory.
+func (p plan) preset(dirs []directory, volumes map[string]string, cpus int, labels map[string]string) isolation.Preset {
+	preset := isolation.Preset{
+		NanoCPUs:    p.limits.nanoCPUs(cpus),
+		MemoryBytes: p.limits.MemoryMB << 20,
+		PidsLimit:   p.limits.PIDs,
+		NetworkMode: p.limits.Network,
+		Tmpfs:       map[string]string{},
+	}
+	for _, d := range dirs {
+		if d.volume {
+			preset.Mounts = append(preset.Mounts, isolation.Volume(volumes[d.path], d.path, labels))
+		} else {
+			preset.Tmpfs[d.path] = p.limits.tmpfsOptions()
+		}
+	}
+	for _, m := range p.mounts {
+		preset.Mounts = append(preset.Mounts, isolation.Bind(m.Source, m.Target, m.ReadOnly))
+	}
+	return preset
+}

@@ -1,0 +1,88 @@
+// Package sandbox runs one untrusted command to completion in a locked-down,
+// one-shot Docker container, returns its exit status, output and files, and
+// leaves nothing behind.
+//
+//	res, err := sandbox.RunOnce(ctx, sandbox.Job{
+//		Image:    "golang:1.26",
+//		Cmd:      []string{"go", "test", "-coverprofile=cover.out", "./..."},
+//		WorkDir:  "/workspace",
+//		InputTar: archive, // the output of git archive, as it is
+//		Collect:  []string{"/workspace/cover.out"},
+//		Limits:   sandbox.Limits{CPUs: 1, MemoryMB: 2048, PIDs: 256, Timeout: 5 * time.Minute, Network: "none"},
+//	})
+//
+// A run is eight steps: plan the job, ensure the image, stage the input, harden,
+// create the container, run it, collect the artifacts, fill the [Result].
+//
+// # Security model
+//
+// The command, the input and everything that the command writes are hostile;
+// the image, the mounts and the caller are trusted. Every container gets the
+// preset of package isolation, and no field of [Job] can weaken it: user and
+// group 65532 with no other group, all capabilities dropped, no new privileges,
+// the engine's seccomp profile, a read-only root filesystem, no swap, no core
+// dumps, private namespaces, an init as PID 1, log driver "none". The image's
+// USER, HEALTHCHECK and VOLUMEs have no effect; its ENV, ENTRYPOINT and WORKDIR
+// keep Docker's meaning: ENV under [Job.Env], ENTRYPOINT put before [Job.Cmd].
+//
+// What it does not protect from: kernel and runtime vulnerabilities; on network
+// "bridge" (the default) whatever the host can reach, its neighbours and cloud
+// metadata included, so prefer "none"; a full disk, since volumes have no cap;
+// host files handed out by [Job.Mounts].
+//
+// # Input
+//
+// [Job.InputTar] is unpacked into an ephemeral volume at [Job.InputDir]; all of
+// it is writable by the command. Nothing runs for that: the engine unpacks into
+// a container that never starts, so the image needs no shell and may be built
+// from scratch. Entries are accepted, rewritten or refused so:
+//
+//	regular files, directories    owner 65532:65532, permission bits plus u+rw (directories u+rwx)
+//	symbolic links                as they are, wherever they point
+//	hard links                    to a regular file earlier in the archive
+//	setuid, setgid, sticky, xattr dropped
+//	pax global headers            skipped; git archive writes one
+//	devices, fifos, sparse files  refused, as are all other types
+//	absolute names, ".." in names refused, as are entries below a symbolic link
+//
+// A refused or damaged archive is an error and nothing runs.
+//
+// /workspace, /tmp and InputDir are always writable, and files in them may be
+// executed. They are tmpfs, whose content counts against [Limits.MemoryMB],
+// unless input goes in or an artifact comes out. HOME is a writable directory
+// outside InputDir; GOMODCACHE is below it if the image sets GOPATH. An image
+// whose own /tmp or /workspace its owner may not write to gives the tmpfs that
+// mode under runc 1.1; the command owns the directory and may change it.
+//
+// # Artifacts
+//
+// [Job.Collect] names files, or directories whose regular files come with their
+// full paths as keys. Links are never followed, nothing but regular files is
+// read, and nothing is extracted on the host. What is missing is simply absent
+// from [Result.Artifacts]; [Result.Uncollected] says why.
+//
+// # Timeouts and cancellation
+//
+// [Limits.Timeout] covers the command, from its start to its exit: at expiry
+// everything in the container is killed, [Result.TimedOut] is set, output and
+// artifacts up to then are kept, and the error is nil. The context bounds
+// everything else. When it ends the run ends with an error that wraps the
+// context's error; Result holds the output up to then and no artifacts. Calls
+// to the engine that should be short have bounds of their own.
+//
+// # Errors
+//
+// A command that fails is no error: its status is in [Result.ExitCode]. With the
+// init, a command that does not exist or cannot be executed ends with 127 or
+// 126 and a line of the init's in [Result.Logs], as in a shell. Every error is
+// an [*Error] that names the step. The first of these that applies is reported:
+// the end of the caller's context, a failure of a step, a failed clean-up.
+// Beside the first two a failed clean-up is joined.
+//
+// # Engine requirements
+//
+// A Docker Engine with API 1.40 or later that runs Linux containers, found by
+// DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and DOCKER_API_VERSION, by
+// default the local socket. Memory without swap needs swap accounting in the
+// kernel; where it is missing, the engine limits RAM alone.
+package sandbox

@@ -1,0 +1,82 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/synchestra-io/sandbox/internal/dockerx"
+)
+
+// Op is the step of a run that failed.
+type Op string
+
+// The steps, in the order of a run.
+const (
+	OpValidate Op = "validate" // the job is not acceptable
+	OpPull     Op = "pull"     // the engine cannot be reached, or the image cannot be had
+	OpStage    Op = "stage"    // the input cannot be read or unpacked
+	OpCreate   Op = "create"   // the engine refuses the container
+	OpStart    Op = "start"    // the container cannot be attached to or started
+	OpWait     Op = "wait"     // the run was cut off before its end was known
+	OpCollect  Op = "collect"  // an artifact cannot be read, although it may exist
+	OpCleanup  Op = "cleanup"  // something may be left on the engine
+)
+
+// Error is the type of every error of this package. Its text is
+// "sandbox: <op>: <cause>".
+type Error struct {
+	Op  Op    // the step that failed
+	Err error // the cause, never nil
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("sandbox: %s: %v", e.Op, e.Err) }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+var (
+	// ErrCleanup is wrapped by errors that name what may be left on the
+	// engine. It can stand beside a complete Result.
+	ErrCleanup = errors.New("clean-up failed")
+	// ErrUnsupported is wrapped by errors about an engine that cannot do what
+	// the run needs.
+	ErrUnsupported = dockerx.ErrUnsupported
+	// ErrOutputLost is wrapped when output of the command may be missing: its
+	// stream ended while the container ran, or broke off inside a frame.
+	ErrOutputLost = errors.New("output lost")
+	// ErrTooLarge is why an artifact that does not fit into
+	// Limits.ArtifactBytes is in Result.Uncollected.
+	ErrTooLarge = errors.New("too large")
+	// ErrNotRegular is why a link, fifo, socket or device, or a path through a
+	// link, is in Result.Uncollected.
+	ErrNotRegular = errors.New("not a regular file")
+)
+
+// opError is the error of a step. When the caller's context has ended, that is
+// the reason, whatever the step's own error says.
+func opError(ctx context.Context, op Op, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ended := ctx.Err(); ended != nil {
+		if reason := context.Cause(ctx); !errors.Is(err, reason) {
+			err = fmt.Errorf("%w (%w)", reason, err)
+		}
+		if !errors.Is(err, ended) {
+			err = fmt.Errorf("%w: %w", ended, err)
+		}
+	}
+	return &Error{Op: op, Err: err}
+}
+
+// withCleanup puts a clean-up's failure behind the run's own error.
+func withCleanup(err, cleanup error) error {
+	if cleanup == nil {
+		return err
+	}
+	left := &Error{Op: OpCleanup, Err: fmt.Errorf("%w: %w", ErrCleanup, cleanup)}
+	if err == nil {
+		return left
+	}
+	return errors.Join(err, left)
+}

@@ -1,0 +1,133 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/dockerx"
+)
+
+var errStep = errors.New("the step's own error")
+
+func TestErrorText(t *testing.T) {
+	for op, text := range map[Op]string{
+		OpValidate: "validate", OpPull: "pull", OpStage: "stage", OpCreate: "create",
+		OpStart: "start", OpWait: "wait", OpCollect: "collect", OpCleanup: "cleanup",
+	} {
+		err := error(&Error{Op: op, Err: errStep})
+		require.EqualError(t, err, "sandbox: "+text+": the step's own error")
+		require.ErrorIs(t, err, errStep)
+	}
+	require.ErrorIs(t, fmt.Errorf("engine: %w", dockerx.ErrUnsupported), ErrUnsupported)
+}
+
+// The caller's context comes first, whatever the step says.
+func TestOpErrorPrecedence(t *testing.T) {
+	reason := errors.New("the caller's own reason")
+	live := context.Background()
+	cancelled, cancel := context.WithCancel(live)
+	cancel()
+	expired, cancel := context.WithTimeout(live, -time.Second)
+	defer cancel()
+	withReason, cancelCause := context.WithCancelCause(live)
+	cancelCause(reason)
+	expiredWithReason, cancel := context.WithTimeoutCause(live, -time.Second, reason)
+	defer cancel()
+	for name, c := range map[string]struct {
+		ctx      context.Context
+		err      error
+		text     string
+		is, isnt []error
+	}{
+		"live": {live, errStep, "sandbox: wait: the step's own error", []error{errStep}, []error{context.Canceled, context.DeadlineExceeded}},
+		"cancelled": {cancelled, errStep, "sandbox: wait: context canceled (the step's own error)",
+			[]error{context.Canceled, errStep}, []error{context.DeadlineExceeded}},
+		"cancelled, and the step says so": {cancelled, fmt.Errorf("step: %w", context.Canceled), "sandbox: wait: step: context canceled",
+			[]error{context.Canceled}, []error{context.DeadlineExceeded}},
+		"expired": {expired, errStep, "sandbox: wait: context deadline exceeded (the step's own error)",
+			[]error{context.DeadlineExceeded, errStep}, []error{context.Canceled}},
+		"expired, and the step says so": {expired, fmt.Errorf("step: %w", context.DeadlineExceeded), "sandbox: wait: step: context deadline exceeded",
+			[]error{context.DeadlineExceeded}, []error{context.Canceled}},
+		"expired, the step was cancelled": {expired, context.Canceled, "sandbox: wait: context deadline exceeded (context canceled)",
+			[]error{context.DeadlineExceeded}, nil},
+		"own reason": {withReason, errStep, "sandbox: wait: context canceled: the caller's own reason (the step's own error)",
+			[]error{context.Canceled, reason, errStep}, []error{context.DeadlineExceeded}},
+		"own reason, and the step says so": {withReason, fmt.Errorf("step: %w", reason), "sandbox: wait: context canceled: step: the caller's own reason",
+			[]error{context.Canceled, reason}, []error{context.DeadlineExceeded}},
+		"own reason, and the step says the other": {withReason, context.Canceled, "sandbox: wait: the caller's own reason (context canceled)",
+			[]error{context.Canceled, reason}, []error{context.DeadlineExceeded}},
+		"expired with own reason": {expiredWithReason, errStep, "sandbox: wait: context deadline exceeded: the caller's own reason (the step's own error)",
+			[]error{context.DeadlineExceeded, reason, errStep}, []error{context.Canceled}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := opError(c.ctx, OpWait, c.err)
+			require.EqualError(t, err, c.text)
+			var step *Error
+			require.ErrorAs(t, err, &step)
+			require.Equal(t, OpWait, step.Op)
+			for _, target := range c.is {
+				require.ErrorIs(t, err, target)
+			}
+			for _, target := range c.isnt {
+				require.NotErrorIs(t, err, target)
+			}
+			require.NoError(t, opError(c.ctx, OpWait, nil), "a step that succeeded is no error")
+		})
+	}
+}
+
+func TestWithCleanup(t *testing.T) {
+	left := errors.New("container c may be left")
+	step := &Error{Op: OpStart, Err: errStep}
+
+	require.NoError(t, withCleanup(nil, nil))
+	require.Equal(t, error(step), withCleanup(step, nil))
+
+	only := withCleanup(nil, left)
+	require.EqualError(t, only, "sandbox: cleanup: clean-up failed: container c may be left")
+	require.ErrorIs(t, only, ErrCleanup)
+	require.ErrorIs(t, only, left)
+
+	both := withCleanup(step, left)
+	require.EqualError(t, both, step.Error()+"\n"+only.Error())
+	require.ErrorIs(t, both, errStep)
+	require.ErrorIs(t, both, ErrCleanup)
+	var first *Error
+	require.ErrorAs(t, both, &first)
+	require.Equal(t, OpStart, first.Op, "the step comes before the clean-up")
+
+	require.ErrorIs(t, withCleanup(withCleanup(nil, left), errStep), errStep)
+}
+
+// Every error is an *Error, also of a run that cannot begin.
+func TestConfigurationError(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "no address")
+	res, err := RunOnce(context.Background(), Job{})
+	var step *Error
+	require.ErrorAs(t, err, &step)
+	require.Equal(t, OpPull, step.Op)
+	require.Equal(t, Result{ExitCode: -1}, res)
+}
+
+// A bound of ours must not look like the caller's deadline.
+func TestKillBoundIsNoDeadline(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "engine.sock")
+	silent, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	defer silent.Close()
+	t.Setenv("DOCKER_HOST", "unix://"+socket)
+	r, err := newRunner(bounds{engine: dockerx.DefaultBounds, stop: 50 * time.Millisecond})
+	require.NoError(t, err)
+	p := &process{run: r.newRun(), exited: make(chan dockerx.Exit)}
+	end, _ := p.kill(context.Background())
+	require.ErrorContains(t, end.Err, "no exit within 50ms")
+	require.NotErrorIs(t, end.Err, context.DeadlineExceeded)
+	require.NoError(t, r.close())
+}

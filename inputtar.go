@@ -1,0 +1,109 @@
+package sandbox
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"time"
+
+	"github.com/docker/docker/api/types/mount"
+
+	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/isolation"
+)
+
+// stage makes the run's volumes and fills them, and returns their names by
+// directory. The upload goes through a container that never starts, so nothing
+// runs for it. In it every volume is mounted below one directory that no image
+// has, at the place that it will have in the job's container below "/": a
+// volume inside InputDir gets its share of the tree by itself.
+func (r *run) stage(ctx context.Context, p plan, image dockerx.Image, dirs []directory) (map[string]string, error) {
+	volumes := map[string]string{}
+	var mounts []mount.Mount
+	for _, d := range dirs {
+		if d.volume {
+			name := fmt.Sprintf("%s-%d", r.name, len(volumes))
+			if err := r.createVolume(ctx, name); err != nil {
+				return nil, err
+			}
+			volumes[d.path] = name
+			mounts = append(mounts, isolation.Volume(name, path.Join("/", r.name, d.path), r.labels))
+		}
+	}
+	if len(volumes) == 0 {
+		return nil, nil
+	}
+	// Covered, the image's VOLUMEs are not copied for a container that never runs.
+	covers := map[string]string{}
+	for _, v := range image.Volumes {
+		covers[v] = ""
+	}
+	name := r.name + "-stage"
+	config := isolation.Config(image.ID, []string{"never-started"}, nil, "", r.labels)
+	if err := r.createContainer(ctx, name, config, isolation.Staging(mounts, covers)); err != nil {
+		return nil, err
+	}
+	return volumes, r.upload(ctx, name, p, dirs)
+}
+
+// upload streams the volumes' root directories and the input to the engine.
+func (r *run) upload(ctx context.Context, name string, p plan, dirs []directory) error {
+	pipe, out := io.Pipe()
+	written := make(chan error, 1)
+	go func() {
+		err := writeVolumes(out, r.name, p, dirs)
+		out.CloseWithError(err)
+		written <- err
+	}()
+	// The HTTP transport waits for a Read of the body even when ctx has ended.
+	stop := context.AfterFunc(ctx, func() { pipe.CloseWithError(errUploadEnded) })
+	defer stop()
+	err := r.engine.Upload(ctx, name, pipe)
+	pipe.CloseWithError(errUploadEnded)
+	inputErr := errUploadEnded
+	select {
+	case inputErr = <-written:
+	case <-time.After(r.bounds.reader):
+		// A Read of the caller's does not return. Its goroutine ends when it does.
+	}
+	switch {
+	case inputErr != nil && !errors.Is(inputErr, errUploadEnded):
+		return inputErr
+	case inputErr != nil && err == nil:
+		return errors.New("the engine took the upload for complete before it was")
+	}
+	return err
+}
+
+// errUploadEnded is what the writer of the input sees when the engine wants no
+// more of it.
+var errUploadEnded = errors.New("upload ended")
+
+// writeVolumes writes one tar with everything that the volumes hold. First come
+// their roots, so that these belong to the user of the job, and so that no name
+// of the caller's stands at the front, where engines look for signs of
+// compression.
+func writeVolumes(w io.Writer, root string, p plan, dirs []directory) error {
+	buffer := bufio.NewWriterSize(w, 64<<10)
+	tree := newTreeWriter(buffer, path.Join(root, p.inputDir))
+	for _, d := range dirs {
+		if !d.volume {
+			continue
+		}
+		if err := tree.root(path.Join(root, d.path)); err != nil {
+			return err
+		}
+	}
+	if p.input != nil {
+		if err := tree.write(p.input); err != nil {
+			return err
+		}
+	}
+	if err := tree.out.Close(); err != nil {
+		return err
+	}
+	return buffer.Flush()
+}

@@ -1,0 +1,128 @@
+package sandbox
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// DefaultNetwork is the network of a job that names none.
+const DefaultNetwork = "bridge"
+
+// Limits bounds what a run may use.
+type Limits struct {
+	// CPUs is the CPU quota in CPUs, fractions included, such as 1.5;
+	// 0 = unlimited. The least is 0.01. More than the engine has means all.
+	CPUs float64
+	// MemoryMB caps RAM in MiB, without swap; 0 = unlimited. The least is 6.
+	// Files on tmpfs count; each tmpfs holds up to half of the cap, 2 GiB
+	// when there is none.
+	MemoryMB int64
+	// PIDs caps processes and threads, the init included; 0 = unlimited. The
+	// least is 2.
+	PIDs int64
+	// Timeout kills the command this long after its start; 0 = no timeout. See
+	// Result.TimedOut.
+	Timeout time.Duration
+	// Network is "none", "bridge" or the name of a user-defined network;
+	// "" = DefaultNetwork.
+	//
+	// Security: on "bridge" the command reaches whatever the host can reach,
+	// by NAT: the internet, the host itself, other containers on the bridge,
+	// and a cloud's metadata service. Use "none" unless it needs that.
+	Network string
+	// LogBytes caps Result.Logs in bytes; 0 = 64 MiB. The first and the last
+	// half of it are kept.
+	LogBytes int64
+	// ArtifactBytes caps Result.Artifacts in bytes, in sum; 0 = 256 MiB.
+	ArtifactBytes int64
+}
+
+const (
+	defaultLogBytes      = 64 << 20
+	defaultArtifactBytes = 256 << 20
+
+	minCPUs     = 0.01 // the kernel's least quota is 1 ms in 100 ms
+	minMemoryMB = 6    // the engine refuses less
+	minPIDs     = 2    // the init, and the command
+)
+
+// withDefaults returns l without ambiguous zeros. Zero stays where it means
+// "unlimited".
+func (l Limits) withDefaults() Limits {
+	if l.Network == "" {
+		l.Network = DefaultNetwork
+	}
+	if l.LogBytes == 0 {
+		l.LogBytes = defaultLogBytes
+	}
+	if l.ArtifactBytes == 0 {
+		l.ArtifactBytes = defaultArtifactBytes
+	}
+	return l
+}
+
+// problems lists what is wrong with l, each naming its field and value.
+func (l Limits) problems() []error {
+	var p problems
+	switch {
+	case math.IsNaN(l.CPUs) || l.CPUs < 0 || l.CPUs > math.MaxInt64/1e9:
+		p.add("Limits.CPUs %v: want a number of CPUs such as 1.5, or 0 for no limit", l.CPUs)
+	case l.CPUs > 0 && l.CPUs < minCPUs:
+		p.add("Limits.CPUs %v: the least is %v; 0 is no limit", l.CPUs, minCPUs)
+	}
+	switch {
+	case l.MemoryMB < 0 || l.MemoryMB > math.MaxInt64>>20:
+		p.add("Limits.MemoryMB %d: want a number of MiB, or 0 for no limit", l.MemoryMB)
+	case l.MemoryMB > 0 && l.MemoryMB < minMemoryMB:
+		p.add("Limits.MemoryMB %d: the least is %d; 0 is no limit", l.MemoryMB, minMemoryMB)
+	}
+	switch {
+	case l.PIDs < 0:
+		p.add("Limits.PIDs %d: want a number of processes, or 0 for no limit", l.PIDs)
+	case l.PIDs > 0 && l.PIDs < minPIDs:
+		p.add("Limits.PIDs %d: the least is %d, the init and the command; 0 is no limit", l.PIDs, minPIDs)
+	}
+	if l.Timeout < 0 {
+		p.add("Limits.Timeout %v: want a positive duration, or 0 for no timeout", l.Timeout)
+	}
+	if l.LogBytes < 0 {
+		p.add("Limits.LogBytes %d: want a number of bytes, or 0 for %d", l.LogBytes, defaultLogBytes)
+	}
+	if l.ArtifactBytes < 0 {
+		p.add("Limits.ArtifactBytes %d: want a number of bytes, or 0 for %d", l.ArtifactBytes, defaultArtifactBytes)
+	}
+	if l.Network != "" {
+		p.network(l.Network)
+	}
+	return p
+}
+
+var (
+	networkName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
+	networkID   = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+// network admits a closed set: "none", "bridge", or what can be the name of a
+// user-defined network, which the engine is asked about.
+func (p *problems) network(name string) {
+	const want = `use "none", "bridge" or the name of a user-defined network`
+	switch {
+	case name == "host" || name == "default" || strings.HasPrefix(name, "container:") || strings.HasPrefix(name, "ns:"):
+		p.add("Limits.Network %q is not isolated; %s", name, want)
+	case networkID.MatchString(name):
+		p.add("Limits.Network %q is an ID; %s", name, want)
+	case !networkName.MatchString(name):
+		p.add("Limits.Network %q is malformed; %s", name, want)
+	}
+}
+
+// userDefined tells whether the engine has to be asked about the network.
+func (l Limits) userDefined() bool { return l.Network != "none" && l.Network != DefaultNetwork }
+
+// problems collects errors, so that all are reported at once.
+type problems []error
+
+func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Errorf(format, args...)) }

@@ -1,0 +1,66 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/containerd/errdefs"
+)
+
+type fileInfo struct {
+	mode fs.FileMode
+	size int64
+}
+
+// lookup asks for every component of p, since the engine follows links among
+// the parents. The run's own mount points and what is above them need no
+// question, unless they are in another such directory, where the job could move
+// things about: the job cannot change them.
+func (c *collector) lookup(ctx context.Context, p string) (fileInfo, error) {
+	if info, ok := c.seen[p]; ok {
+		return info, nil
+	}
+	above := slices.ContainsFunc(c.own, func(dir string) bool { return within(dir, p) })
+	below := slices.ContainsFunc(c.own, func(dir string) bool { return within(p, dir) && p != dir })
+	if above && !below {
+		return fileInfo{mode: fs.ModeDir}, nil
+	}
+	if parent := path.Dir(p); parent != "/" {
+		info, err := c.lookup(ctx, parent)
+		switch {
+		case err != nil:
+			return fileInfo{}, err
+		case info.mode&fs.ModeSymlink != 0:
+			return fileInfo{}, fmt.Errorf("%q is below the link %q: %w", p, parent, ErrNotRegular)
+		case !info.mode.IsDir():
+			return fileInfo{}, fmt.Errorf("%q is below a file: %w", p, fs.ErrNotExist)
+		}
+	}
+	mode, size, err := c.stat(ctx, p)
+	if err != nil {
+		return fileInfo{}, err
+	}
+	c.seen[p] = fileInfo{mode, size}
+	return c.seen[p], nil
+}
+
+// stat asks for p, whose parent is a directory. The engine fails where it cannot
+// resolve a link, such as one that leads to itself, as if the fault were its own.
+func (c *collector) stat(ctx context.Context, p string) (fs.FileMode, int64, error) {
+	if len(path.Base(p)) > maxInputName {
+		return 0, 0, fmt.Errorf("%q: no file has so long a name: %w", p, fs.ErrNotExist)
+	}
+	mode, size, err := c.run.engine.Stat(ctx, c.run.name, p)
+	if errdefs.IsInternal(err) {
+		mode, size, err = c.run.engine.Stat(ctx, c.run.name, p)
+	}
+	if errdefs.IsInternal(err) {
+		if _, _, parent := c.run.engine.Stat(ctx, c.run.name, path.Dir(p)); parent == nil {
+			err = fmt.Errorf("%q: the engine cannot resolve it: %w", p, ErrNotRegular)
+		}
+	}
+	return mode, size, err
+}

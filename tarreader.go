@@ -1,0 +1,97 @@
+package sandbox
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+const (
+	tarBlock   = 512
+	tarTrailer = 2 * tarBlock // of zeros, the end of every tar
+)
+
+// tarReader is a tar.Reader that also tells a complete archive from one that
+// was cut at an entry's border. archive/tar takes both for the end.
+type tarReader struct {
+	*tar.Reader
+	src *tailReader
+	any bool // an entry was read
+}
+
+func newTarReader(r io.Reader) *tarReader {
+	src := &tailReader{r: r}
+	return &tarReader{Reader: tar.NewReader(src), src: src}
+}
+
+// next returns io.EOF only at a complete archive's end.
+func (t *tarReader) next() (*tar.Header, error) {
+	// What is left of the last entry must not be taken for the trailer.
+	if _, err := io.Copy(io.Discard, t.Reader); t.any && err != nil {
+		return nil, cutShort(err)
+	}
+	t.src.zeros = 0
+	h, err := t.Next()
+	switch {
+	case err == nil:
+		t.any = true
+		return h, nil
+	case err == io.EOF && t.src.zeros >= tarTrailer:
+		// Who writes into a pipe must not be left with the padding.
+		if _, err := io.Copy(io.Discard, t.src); err != nil {
+			return nil, err
+		}
+		return nil, io.EOF
+	case err == io.EOF && len(t.src.first) == 0:
+		return nil, errors.New("it is empty, without even a tar's trailer")
+	case err == io.EOF:
+		return nil, errors.New("it is cut short: the trailer is missing")
+	case !t.any && (errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) && t.src.read < tarBlock):
+		return nil, t.src.noTar(err)
+	}
+	return nil, cutShort(err)
+}
+
+func cutShort(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("it is cut short: %w", err)
+	}
+	return err
+}
+
+// tailReader remembers the first bytes that were read, how many there were, and
+// how many of the last were zeros.
+type tailReader struct {
+	r     io.Reader
+	first []byte
+	zeros int
+	read  int64
+}
+
+func (t *tailReader) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	t.read += int64(n)
+	if room := 8 - len(t.first); room > 0 {
+		t.first = append(t.first, p[:min(n, room)]...)
+	}
+	if tail := len(p[:n]) - len(bytes.TrimRight(p[:n], "\x00")); tail < n {
+		t.zeros = tail
+	} else {
+		t.zeros += n
+	}
+	return n, err
+}
+
+// noTar says what the input is instead, if its first bytes tell.
+func (t *tailReader) noTar(err error) error {
+	for _, c := range []struct{ magic, name string }{
+		{"\x1f\x8b", "gzip"}, {"BZh", "bzip2"}, {"\xfd7zXZ\x00", "xz"}, {"\x28\xb5\x2f\xfd", "zstd"},
+	} {
+		if bytes.HasPrefix(t.first, []byte(c.magic)) {
+			return fmt.Errorf("it is compressed with %s; decompress it first", c.name)
+		}
+	}
+	return fmt.Errorf("it is no tar: %w", err)
+}

@@ -1,0 +1,96 @@
+package sandbox
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// readAll reads a tar to its end.
+func readAll(r io.Reader) (names []string, err error) {
+	in := newTarReader(r)
+	for {
+		h, err := in.next()
+		if err == io.EOF {
+			return names, nil
+		}
+		if err != nil {
+			return names, err
+		}
+		names = append(names, h.Name)
+	}
+}
+
+func TestTarReaderTakesCompleteArchives(t *testing.T) {
+	for name, archive := range map[string][]byte{
+		"empty tree":     tarOf(t),
+		"zeros":          tarOf(t, file{name: "a", body: string(make([]byte, 4096))}),
+		"padded by tar":  append(tarOf(t, file{name: "a", body: "x"}), make([]byte, 8192)...),
+		"trailing bytes": append(tarOf(t, file{name: "a", body: "x"}), "not a tar"...),
+	} {
+		_, err := readAll(bytes.NewReader(archive))
+		require.NoError(t, err, name)
+		_, err = readAll(iotest.HalfReader(bytes.NewReader(archive)))
+		require.NoError(t, err, name)
+	}
+}
+
+// Wherever an archive is cut, it is seen: archive/tar alone takes an end at an
+// entry's border for the archive's.
+func TestTarReaderSeesEveryCut(t *testing.T) {
+	for _, body := range []string{"text", "", string(make([]byte, 4096)), string(make([]byte, 100))} {
+		archive := tarOf(t, file{name: "a", body: body}, file{name: "dir/"}, file{name: "b", body: body})
+		for n := range len(archive) {
+			_, err := readAll(bytes.NewReader(archive[:n]))
+			require.Error(t, err, "cut after %d of %d bytes", n, len(archive))
+		}
+	}
+}
+
+func TestTarReaderSaysWhatItIsInstead(t *testing.T) {
+	var zipped bytes.Buffer
+	w := gzip.NewWriter(&zipped)
+	_, err := w.Write(tarOf(t, file{name: "a"}))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	pad := func(s string) []byte { return append([]byte(s), bytes.Repeat([]byte("x"), 2048)...) }
+	for want, input := range map[string][]byte{
+		"compressed with gzip; decompress it first": pad(zipped.String()),
+		"compressed with bzip2":                     pad("BZh91AY&SY"),
+		"compressed with xz":                        pad("\xfd7zXZ\x00"),
+		"compressed with zstd":                      pad("\x28\xb5\x2f\xfd"),
+		"it is no tar":                              pad("hello"),
+		"it is empty":                               nil,
+		"it is cut short":                           tarOf(t, file{name: "a"})[:700],
+	} {
+		_, err := readAll(bytes.NewReader(input))
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// Less than a block is neither an archive that was cut nor, most likely, one at
+// all.
+func TestTarReaderOfLessThanABlock(t *testing.T) {
+	for input, want := range map[string]string{
+		"\x1f\x8b\x08\x00": "it is compressed with gzip; decompress it first",
+		"BZh9\x17rE8P\x90": "it is compressed with bzip2",
+		"hello\n":          "it is no tar",
+	} {
+		_, err := readAll(strings.NewReader(input))
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// Padding may follow the trailer; whoever writes it into a pipe must not be left
+// with it.
+func TestTarReaderReadsToTheEnd(t *testing.T) {
+	input := bytes.NewReader(append(tarOf(t, file{name: "a", body: "x"}), make([]byte, 8192)...))
+	_, err := readAll(iotest.OneByteReader(input))
+	require.NoError(t, err)
+	require.Zero(t, input.Len(), "bytes not read")
+}

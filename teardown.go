@@ -1,0 +1,39 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// teardown undoes a run's steps, the last first. Undoing is pushed before the
+// step is taken, since a step can succeed on the engine although its answer is
+// lost. The zero value is ready to use.
+type teardown struct {
+	steps []func(context.Context) error
+}
+
+func (t *teardown) push(undo func(context.Context) error) { t.steps = append(t.steps, undo) }
+
+// run undoes everything within bound, also when ctx has ended. A step that
+// fails or hangs does not keep the rest from being undone: each may take half
+// of the time that is left. All errors are joined.
+func (t *teardown) run(ctx context.Context, bound time.Duration) error {
+	end := time.Now().Add(bound)
+	late := fmt.Errorf("clean-up was not over within %v", bound)
+	var errs []error
+	for len(t.steps) > 0 {
+		last := len(t.steps) - 1
+		undo := t.steps[last]
+		t.steps = t.steps[:last]
+		share := time.Until(end)
+		if last > 0 {
+			share /= 2
+		}
+		step, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), share, late)
+		errs = append(errs, undo(step))
+		cancel()
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,229 @@
+package sandbox
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/synchestra-io/sandbox/isolation"
+)
+
+// Bounds of an archive's names: what Linux takes in one path, and how many of
+// them the caller's memory should hold.
+const (
+	maxInputPath    = 3072 // leaves room for InputDir within the kernel's 4096
+	maxInputName    = 255
+	maxInputEntries = 1 << 20
+)
+
+// treeWriter rewrites a caller's tar for the engine. Every entry it writes
+// belongs to 65532:65532, lies below prefix, and follows entries for all of its
+// parents, which the engine would else make as root.
+type treeWriter struct {
+	out    *tar.Writer
+	prefix string          // such as "sandbox-1f…/workspace"
+	kinds  map[string]byte // type of each name written; "" is the tree's root
+}
+
+func newTreeWriter(w io.Writer, prefix string) *treeWriter {
+	return &treeWriter{out: tar.NewWriter(w), prefix: prefix, kinds: map[string]byte{"": tar.TypeDir}}
+}
+
+// root writes a directory by its name in the output: the tree's own root, or
+// that of another volume, which may lie in the tree.
+func (t *treeWriter) root(name string) error {
+	inside, ok := strings.CutPrefix(name, t.prefix+"/")
+	if !ok {
+		return t.emit("", &tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: 0o755}, nil)
+	}
+	return t.parents(inside)
+}
+
+// write copies the tree of a tar to the writer.
+func (t *treeWriter) write(input io.Reader) error {
+	in := newTarReader(input)
+	for {
+		h, err := in.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("InputTar: %w", err)
+		}
+		if err := t.entry(h, in); err != nil {
+			return fmt.Errorf("InputTar: entry %q: %w", h.Name, cutShort(err))
+		}
+	}
+}
+
+func (t *treeWriter) entry(h *tar.Header, body io.Reader) error {
+	if h.Typeflag == tar.TypeXGlobalHeader {
+		return nil // metadata, which git archive writes
+	}
+	name, err := localName(h.Name)
+	if err != nil {
+		return err
+	}
+	kind, err := entryKind(h)
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		if kind != tar.TypeDir {
+			return errors.New("the tree's root is not a directory")
+		}
+		return nil // it has its header already
+	}
+	if was, ok := t.kinds[name]; ok && was != regular(kind) {
+		return errors.New("the name is there twice, with different types")
+	}
+	if err := t.parents(path.Dir(name)); err != nil {
+		return err
+	}
+	out := &tar.Header{Typeflag: kind, Name: path.Join(t.prefix, name), ModTime: h.ModTime}
+	switch kind {
+	case tar.TypeReg:
+		out.Size, out.Mode = h.Size, fileMode(h)
+	case tar.TypeDir:
+		out.Mode = h.Mode&0o777 | 0o700
+	case tar.TypeSymlink:
+		if h.Linkname == "" || len(h.Linkname) > maxInputPath {
+			return fmt.Errorf("symbolic link with a target of %d bytes; want 1 to %d", len(h.Linkname), maxInputPath)
+		}
+		out.Linkname, out.Mode = h.Linkname, 0o777
+	case tar.TypeLink:
+		out.Mode = fileMode(h) // the engine applies it to the file
+		if out.Linkname, err = t.linkTarget(h.Linkname); err != nil {
+			return err
+		}
+		if out.Linkname == out.Name {
+			return nil // GNU tar's entry for a file that it was given twice
+		}
+	}
+	return t.emit(name, out, body)
+}
+
+// emit writes one entry and remembers its type.
+func (t *treeWriter) emit(name string, h *tar.Header, body io.Reader) error {
+	if len(t.kinds) >= maxInputEntries {
+		return fmt.Errorf("more than %d files and directories", maxInputEntries)
+	}
+	h.Uid, h.Gid = isolation.UID, isolation.GID
+	if h.ModTime.IsZero() {
+		h.ModTime = time.Now()
+	}
+	if h.Typeflag == tar.TypeDir {
+		h.Name += "/"
+	}
+	if err := t.out.WriteHeader(h); err != nil {
+		return err
+	}
+	t.kinds[name] = regular(h.Typeflag)
+	if h.Typeflag != tar.TypeReg {
+		return nil
+	}
+	_, err := io.Copy(t.out, body)
+	return err
+}
+
+// parents writes the directories that the archive has no entry for, and refuses
+// to go below anything that is not a directory: below a symbolic link an entry
+// would land wherever the link points.
+func (t *treeWriter) parents(dir string) error {
+	if dir == "." {
+		return nil
+	}
+	switch kind, ok := t.kinds[dir]; {
+	case ok && kind == tar.TypeDir:
+		return nil
+	case ok && kind == tar.TypeSymlink:
+		return fmt.Errorf("it lies below the symbolic link %q of the same archive", dir)
+	case ok:
+		return fmt.Errorf("it lies below %q, which is not a directory", dir)
+	}
+	if err := t.parents(path.Dir(dir)); err != nil {
+		return err
+	}
+	return t.emit(dir, &tar.Header{Typeflag: tar.TypeDir, Name: path.Join(t.prefix, dir), Mode: 0o755}, nil)
+}
+
+// linkTarget is the new name of a hard link's target, which must be a regular
+// file that came before.
+func (t *treeWriter) linkTarget(target string) (string, error) {
+	name, err := localName(target)
+	if err != nil {
+		return "", fmt.Errorf("hard link to %q: %w", target, err)
+	}
+	if kind, ok := t.kinds[name]; !ok || kind != tar.TypeReg {
+		return "", fmt.Errorf("hard link to %q, which is no regular file earlier in the archive", target)
+	}
+	return path.Join(t.prefix, name), nil
+}
+
+// localName returns an entry's name clean and without trailing slash; "" is the
+// tree's root.
+func localName(name string) (string, error) {
+	switch {
+	case name == "":
+		return "", errors.New("the name is empty")
+	case path.IsAbs(name):
+		return "", errors.New("the name is absolute; names must be relative to InputDir")
+	case len(name) > maxInputPath:
+		return "", fmt.Errorf("the name is longer than %d bytes", maxInputPath)
+	case strings.ContainsRune(name, 0):
+		return "", errors.New("the name holds a NUL byte")
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == ".." {
+			return "", errors.New(`the name holds ".."`)
+		}
+		if len(part) > maxInputName {
+			return "", fmt.Errorf("a part of the name is longer than %d bytes", maxInputName)
+		}
+	}
+	if clean := path.Clean(name); clean != "." {
+		return clean, nil
+	}
+	return "", nil
+}
+
+// entryKind maps the types of regular files to one and refuses what is neither
+// a file, a directory nor a link. A sparse file is refused, because a few bytes
+// of archive would stand for any number on the engine's disk.
+func entryKind(h *tar.Header) (byte, error) {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return 0, errSparse
+		}
+	}
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeCont:
+		return tar.TypeReg, nil
+	case tar.TypeDir, tar.TypeSymlink, tar.TypeLink:
+		return h.Typeflag, nil
+	case tar.TypeGNUSparse:
+		return 0, errSparse
+	case tar.TypeChar, tar.TypeBlock:
+		return 0, errors.New("devices are refused")
+	case tar.TypeFifo:
+		return 0, errors.New("fifos are refused")
+	}
+	return 0, fmt.Errorf("entries of type %q are refused", h.Typeflag)
+}
+
+var errSparse = errors.New("sparse files are refused; make the archive without --sparse")
+
+func fileMode(h *tar.Header) int64 { return h.Mode&0o777 | 0o600 }
+
+// regular is the type of what an entry leaves behind: a hard link is one more
+// name of a regular file.
+func regular(kind byte) byte {
+	if kind == tar.TypeLink {
+		return tar.TypeReg
+	}
+	return kind
+}
