@@ -1,0 +1,194 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"archive/tar"
+	"bytes"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// golang is an image like those of that name, made of the toolchain that runs
+// these tests.
+var golang = sync.OnceValue(func() string {
+	rootfs, w := io.Pipe()
+	go func() { w.CloseWithError(writeToolchain(w)) }()
+	return importImage(imageTB{}, "golang", rootfs, "ENV GOPATH=/go GOTOOLCHAIN=local",
+		"ENV PATH=/go/bin:/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "WORKDIR /go")
+})
+
+// writeToolchain writes as a tar what a build and a test need of GOROOT.
+func writeToolchain(w io.Writer) error {
+	root, err := goEnv("GOROOT")
+	if err != nil {
+		return err
+	}
+	out := tar.NewWriter(w)
+	if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "go/", Mode: 0o777}); err != nil {
+		return err
+	}
+	for _, part := range []string{"VERSION", "go.env", "bin", "pkg/include", "pkg/tool", "src"} {
+		// Distributions make links of some of them.
+		dir, err := filepath.EvalSymlinks(filepath.Join(root, part))
+		if err != nil {
+			return err
+		}
+		err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+			inner := strings.TrimPrefix(path, dir)
+			switch {
+			case err != nil:
+				return err
+			case entry.IsDir() && (entry.Name() == "testdata" || part+inner == "src/cmd"):
+				return fs.SkipDir
+			case entry.IsDir() || strings.HasSuffix(path, "_test.go"):
+				return nil
+			}
+			return addFile(out, path, "usr/local/go/"+part+inner)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return out.Close()
+}
+
+func addFile(out *tar.Writer, path, name string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: info.Size(), Mode: int64(info.Mode().Perm()), ModTime: info.ModTime()}
+	if err := out.WriteHeader(h); err != nil {
+		return err
+	}
+	_, err = io.Copy(out, f)
+	return err
+}
+
+func goEnv(name string) (string, error) {
+	value, err := exec.Command("go", "env", name).Output()
+	return strings.TrimSpace(string(value)), err
+}
+
+// command runs a program on the host, without the user's git configuration and
+// without a network.
+func command(t *testing.T, dir string, env []string, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
+	cmd.Env = append(cmd.Env, env...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, "%s %v: %s", name, args, stderr.String())
+	return string(out)
+}
+
+// coveredModule is a copy of testdata/covered as a module. Its one dependency
+// has the version, and the sums, that it has here: no other is on the machine.
+func coveredModule(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/covered")))
+	versions := command(t, ".", nil, "go", "list", "-m", "github.com/distribution/reference", "github.com/opencontainers/go-digest")
+	mod := "module example.com/covered\n\ngo 1.26.0\n\nrequire (\n" + versions + ")\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o644))
+	sums, err := os.ReadFile("go.sum")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o644))
+	return dir
+}
+
+// moduleProxy mounts the host's module cache, where GOPROXY can find it.
+func moduleProxy(t *testing.T) (Mount, map[string]string) {
+	t.Helper()
+	cache, err := goEnv("GOMODCACHE")
+	require.NoError(t, err)
+	return Mount{Source: filepath.Join(cache, "cache", "download"), Target: "/proxy", ReadOnly: true},
+		map[string]string{"GOPROXY": "file:///proxy"}
+}
+
+// The job that this package is for: the tests of a stranger's repository, as
+// git archive packs it, and their coverage.
+func TestCoverageOfAGitArchive(t *testing.T) {
+	t.Parallel()
+	dir := coveredModule(t)
+	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"commit", "-q", "-m", "all"}} {
+		command(t, dir, nil, "git", args...)
+	}
+	archive := command(t, dir, nil, "git", "archive", "HEAD")
+
+	proxy, env := moduleProxy(t)
+	res := ok(t, Job{
+		Image:    golang(),
+		Cmd:      []string{"go", "test", "-coverprofile=cover.out", "./..."},
+		Env:      env,
+		WorkDir:  "/workspace",
+		Mounts:   []Mount{proxy},
+		InputTar: strings.NewReader(archive),
+		Collect:  []string{"/workspace/cover.out"},
+		Limits:   Limits{CPUs: 1, MemoryMB: 2048, PIDs: 256, Timeout: 5 * time.Minute, Network: "none"},
+	})
+	require.Zero(t, res.ExitCode, "%s", res.Logs)
+	require.Contains(t, string(res.Logs), "example.com/covered/names")
+
+	command(t, dir, nil, "go", "test", "-coverprofile=cover.out", "./...")
+	outside, err := os.ReadFile(filepath.Join(dir, "cover.out"))
+	require.NoError(t, err)
+	require.Equal(t, sortedLines(outside), sortedLines(res.Artifacts["/workspace/cover.out"]))
+	require.Contains(t, string(outside), "example.com/covered/internal/sum/sum.go")
+}
+
+func sortedLines(text []byte) []string {
+	return slices.Sorted(strings.Lines(string(text)))
+}
+
+// A directory of raw coverage data, as GOCOVERDIR makes it, comes out whole.
+func TestCoverageDirectory(t *testing.T) {
+	t.Parallel()
+	dir := coveredModule(t)
+	command(t, dir, []string{"CGO_ENABLED=0"}, "go", "build", "-cover", "-o", "covered", ".")
+	binary, err := os.ReadFile(filepath.Join(dir, "covered"))
+	require.NoError(t, err)
+	res := ok(t, Job{
+		Image:    scratch(),
+		Cmd:      []string{"/workspace/covered", "golang:1.26"},
+		Env:      map[string]string{"GOCOVERDIR": "/workspace/data"},
+		InputTar: bytes.NewReader(tarOf(t, file{name: "covered", body: string(binary), mode: 0o755}, file{name: "data/"})),
+		Collect:  []string{"/workspace/data"},
+		Limits:   Limits{Network: "none"},
+	})
+	require.Equal(t, "docker.io/library/golang:1.26\n11 bytes\n", string(res.Logs))
+
+	inside, outside := t.TempDir(), t.TempDir()
+	for path, content := range res.Artifacts {
+		require.Equal(t, "/workspace/data", filepath.Dir(path))
+		require.NoError(t, os.WriteFile(filepath.Join(inside, filepath.Base(path)), content, 0o644))
+	}
+	command(t, dir, []string{"GOCOVERDIR=" + outside}, "./covered", "golang:1.26")
+	text := func(data string) []string {
+		command(t, dir, nil, "go", "tool", "covdata", "textfmt", "-i="+data, "-o=text.out")
+		profile, err := os.ReadFile(filepath.Join(dir, "text.out"))
+		require.NoError(t, err)
+		return sortedLines(profile)
+	}
+	require.Equal(t, text(outside), text(inside))
+}

@@ -1,0 +1,206 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/docker/client"
+	"github.com/stretchr/testify/require"
+)
+
+// The images of the suite are made here, by import, from a static busybox and
+// from programs built for the purpose: no registry outside is needed.
+
+// api is the tests' own view of the engine.
+var api *client.Client
+
+// testImages is the prefix of every image that this process makes, and removes.
+var testImages = fmt.Sprintf("sandbox-test-%d/", os.Getpid())
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		api, err = client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+		if err == nil {
+			_, err = api.Info(context.Background())
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "the tests with the tag docker need an engine; make test starts one: %v\n", err)
+			return 1
+		}
+		defer removeTestImages()
+		return m.Run()
+	}())
+}
+
+func removeTestImages() {
+	ctx := context.Background()
+	list, err := api.ImageList(ctx, image.ListOptions{All: true})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "test images may be left:", err)
+	}
+	for _, im := range list {
+		for _, tag := range im.RepoTags {
+			if strings.HasPrefix(tag, testImages) {
+				if _, err := api.ImageRemove(ctx, tag, image.RemoveOptions{Force: true, PruneChildren: true}); err != nil {
+					fmt.Fprintln(os.Stderr, "test image left:", err)
+				}
+			}
+		}
+	}
+}
+
+// makeImage imports files as an image; changes are instructions of a
+// Dockerfile.
+func makeImage(t testing.TB, name string, files []file, changes ...string) string {
+	t.Helper()
+	return importImage(t, name, bytes.NewReader(tarOf(t, files...)), changes...)
+}
+
+func importImage(t testing.TB, name string, rootfs io.Reader, changes ...string) string {
+	t.Helper()
+	ref := testImages + name + ":test"
+	body, err := api.ImageImport(context.Background(), image.ImportSource{Source: rootfs, SourceName: "-"}, ref, image.ImportOptions{Changes: changes})
+	require.NoError(t, err)
+	defer body.Close()
+	answer, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.NotContains(t, string(answer), "error", "import of %s", ref)
+	return ref
+}
+
+// busybox is an image with a shell and the usual tools.
+var busybox = sync.OnceValue(func() string {
+	return makeImage(imageTB{}, "busybox", busyboxFiles())
+})
+
+// imageTB lets images that are made once fail the process.
+type imageTB struct{ testing.TB }
+
+func (imageTB) Helper()                   {}
+func (imageTB) Errorf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
+func (imageTB) FailNow()                  { panic("test image cannot be made") }
+
+func busyboxFiles() []file {
+	path, err := exec.LookPath("busybox")
+	if err != nil {
+		panic("the tests need a static busybox (Debian: busybox-static); make test installs it")
+	}
+	binary, err := os.ReadFile(path)
+	if err != nil {
+		panic(err)
+	}
+	list, err := exec.Command(path, "--list").Output()
+	if err != nil {
+		panic(err)
+	}
+	files := []file{
+		{name: "bin/"}, {name: "bin/busybox", body: string(binary), mode: 0o755},
+		{name: "etc/"}, {name: "etc/os-release", body: "ID=busybox\n"}, {name: "tmp/", mode: 0o755},
+	}
+	for applet := range strings.FieldsSeq(string(list)) {
+		if applet != "busybox" {
+			files = append(files, file{name: "bin/" + applet, kind: tar.TypeSymlink, link: "/bin/busybox"})
+		}
+	}
+	return files
+}
+
+// scratch is an image with one static binary, /probe, and nothing else.
+var scratch = sync.OnceValue(func() string {
+	return makeImage(imageTB{}, "scratch", []file{{name: "probe", body: probeBinary(), mode: 0o755}})
+})
+
+var probeBinary = sync.OnceValue(func() string {
+	dir, err := os.MkdirTemp("", "probe")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	out := filepath.Join(dir, "probe")
+	build := exec.Command("go", "build", "-o", out, "./testdata/probe")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
+	if text, err := build.CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("building the probe: %v\n%s", err, text))
+	}
+	binary, err := os.ReadFile(out)
+	if err != nil {
+		panic(err)
+	}
+	return string(binary)
+})
+
+// sh is a job that runs a script in busybox, sealed from the network.
+func sh(script string) Job {
+	return Job{Image: busybox(), Cmd: []string{"sh", "-c", script}, Limits: Limits{Network: "none"}}
+}
+
+// do runs a job through a runner of its own and fails the test if anything of
+// the run is left on the engine.
+func do(t testing.TB, j Job) (Result, error) {
+	t.Helper()
+	return doContext(t, context.Background(), j)
+}
+
+func doContext(t testing.TB, ctx context.Context, j Job) (Result, error) {
+	t.Helper()
+	r, err := newRunner(defaultBounds)
+	require.NoError(t, err)
+	res, id, err := runWith(ctx, r, j)
+	require.NoError(t, r.close())
+	assertNothingLeft(t, id)
+	return res, err
+}
+
+// runWith also returns the ID of the run.
+func runWith(ctx context.Context, r *runner, j Job) (Result, string, error) {
+	id := randomID()
+	r.newID = func() string { return id }
+	res, err := r.runOnce(ctx, j)
+	return res, id, err
+}
+
+// ok runs a job that must not fail.
+func ok(t testing.TB, j Job) Result {
+	t.Helper()
+	res, err := do(t, j)
+	require.NoError(t, err)
+	return res
+}
+
+// output runs a script that must succeed and returns what it printed.
+func output(t testing.TB, j Job) string {
+	t.Helper()
+	res := ok(t, j)
+	require.Zero(t, res.ExitCode, "output: %s", res.Logs)
+	return string(res.Logs)
+}
+
+// assertNothingLeft asks the engine for containers in every state and for
+// volumes of one run.
+func assertNothingLeft(t testing.TB, id string) {
+	t.Helper()
+	label := filters.NewArgs(filters.Arg("label", labelRun+"="+id))
+	containers, err := api.ContainerList(context.Background(), container.ListOptions{All: true, Filters: label})
+	require.NoError(t, err)
+	require.Empty(t, containers, "containers left")
+	volumes, err := api.VolumeList(context.Background(), volume.ListOptions{Filters: label})
+	require.NoError(t, err)
+	require.Empty(t, volumes.Volumes, "volumes left")
+}

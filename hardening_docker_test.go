@@ -1,0 +1,175 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// openFiles is an image in which anybody may write anywhere: what keeps a job
+// out is the engine alone.
+func openFiles() []file {
+	return []file{
+		{name: "./", mode: 0o777}, {name: "bin/", mode: 0o777}, {name: "etc/", mode: 0o777}, {name: "usr/", mode: 0o777},
+		{name: "probe", body: probeBinary(), mode: 0o777},
+	}
+}
+
+// hardened is what probe reports from every container on network "none".
+// Writable is what the job of a run with memory of 64 MiB may write to besides.
+func hardened(writable map[string]string) map[string]string {
+	want := map[string]string{
+		"Uid": "65532 65532 65532 65532", "Gid": "65532 65532 65532 65532", "all groups": "65532",
+		"CapInh": "0000000000000000", "CapPrm": "0000000000000000", "CapEff": "0000000000000000",
+		"CapBnd": "0000000000000000", "CapAmb": "0000000000000000",
+		"NoNewPrivs": "1", "Seccomp": "2", "core limit": "0 0",
+		"pid 1": "/sbin/docker-init", "parent": "1", "processes": "",
+		"cgroup": "/", "interfaces": "lo", "unmasked": "", "not readonly": "",
+		"write to /":    "read-only file system",
+		"write to /bin": "read-only file system",
+		"write to /etc": "read-only file system",
+		"write to /usr": "read-only file system",
+
+		"writable /dev/full": "", "writable /dev/random": "", "writable /dev/tty": "",
+		"writable /dev/urandom": "", "writable /dev/zero": "", "writable /dev/pts/ptmx": "",
+		"writable /dev/mqueue": "mqueue",
+		"writable /dev/shm":    "tmpfs of 64 MiB",
+		"writable /tmp":        "tmpfs of 32 MiB, exec",
+		"writable /workspace":  "tmpfs of 32 MiB, exec",
+	}
+	for path, what := range writable {
+		want["writable "+path] = what
+	}
+	return want
+}
+
+// requireHardened runs probe for j, by itself unless j has a command.
+func requireHardened(t *testing.T, j Job, want map[string]string) {
+	t.Helper()
+	if j.Cmd == nil {
+		j.Cmd = []string{"/probe", "report"}
+	}
+	j.Limits.MemoryMB, j.Limits.Timeout = 64, time.Minute
+	if j.Limits.Network == "" {
+		j.Limits.Network = "none"
+	}
+	report := probeOutput(t, j)
+	for _, kind := range []string{"cgroup", "ipc", "mnt", "net", "pid", "uts"} {
+		ours, err := os.Readlink("/proc/self/ns/" + kind)
+		require.NoError(t, err)
+		require.NotEmpty(t, report["namespace "+kind])
+		require.NotEqual(t, ours, report["namespace "+kind])
+		delete(report, "namespace "+kind)
+	}
+	require.Equal(t, want, report)
+}
+
+func probeOutput(t *testing.T, j Job) map[string]string {
+	t.Helper()
+	var report map[string]string
+	require.NoError(t, json.Unmarshal([]byte(output(t, j)), &report))
+	return report
+}
+
+func TestHardeningWhateverTheImageHolds(t *testing.T) {
+	t.Parallel()
+	for name, files := range map[string][]file{
+		"no-tmp": nil,
+		"users": {
+			{name: "etc/passwd", body: "root:x:0:0::/:/bin/sh\nroot2:x:65532:0::/:/bin/sh\n65532:x:0:0::/:/bin/sh\n"},
+			{name: "etc/group", body: "root:x:0:root2\nwheel:x:10:root2,65532\nown:x:65532:root\n"},
+		},
+		"roots-directories":   {{name: "tmp/"}, {name: "workspace/"}, {name: "workspace/file", body: "hidden"}},
+		"private-directories": {{name: "tmp/", mode: 0o700}, {name: "workspace/", mode: 0o700}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			image := makeImage(t, name, append(openFiles(), files...))
+			requireHardened(t, Job{Image: image}, hardened(nil))
+		})
+	}
+}
+
+func TestHardeningWhateverTheJobWants(t *testing.T) {
+	t.Parallel()
+	image := makeImage(t, "open", openFiles())
+	bridged := hardened(nil)
+	bridged["interfaces"] = "lo eth0"
+	for name, c := range map[string]struct {
+		job  Job
+		want map[string]string
+	}{
+		"bridge":    {Job{Limits: Limits{Network: "bridge"}}, bridged},
+		"input":     {Job{InputTar: bytes.NewReader(tarOf(t, file{name: "d/", mode: 0o500}))}, hardened(map[string]string{"/workspace": "disk, exec", "/workspace/d": "disk, exec"})},
+		"input dir": {Job{InputDir: "/usr/src"}, hardened(map[string]string{"/usr/src": "tmpfs of 32 MiB, exec"})},
+		"artifact":  {Job{Collect: []string{"/tmp/file"}}, hardened(map[string]string{"/tmp": "disk, exec"})},
+		"env":       {Job{Env: map[string]string{"HOME": "/etc", "USER": "root"}}, hardened(nil)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.job.Image = image
+			requireHardened(t, c.job, c.want)
+		})
+	}
+}
+
+func TestLimitsAsTheContainerSeesThem(t *testing.T) {
+	t.Parallel()
+	info, err := api.Info(t.Context())
+	require.NoError(t, err)
+	unlimited := map[string]string{"cpus": "max", "memory": "max", "swap": "max", "pids": "max"}
+	for name, c := range map[string]struct {
+		limits Limits
+		want   map[string]string
+	}{
+		"none":          {Limits{}, nil},
+		"half a CPU":    {Limits{CPUs: 0.5}, map[string]string{"cpus": "0.5"}},
+		"1.5 CPUs":      {Limits{CPUs: 1.5}, map[string]string{"cpus": fmt.Sprint(min(1.5, float64(info.NCPU)))}},
+		"too many CPUs": {Limits{CPUs: 1e6}, map[string]string{"cpus": fmt.Sprint(info.NCPU)}},
+		"memory":        {Limits{MemoryMB: 64}, map[string]string{"memory": "67108864", "swap": "0"}},
+		"processes":     {Limits{PIDs: 33}, map[string]string{"pids": "33"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := maps.Clone(unlimited)
+			maps.Copy(want, c.want)
+			if !info.SwapLimit {
+				delete(want, "swap")
+			}
+			c.limits.Network = "none"
+			require.Equal(t, want, probeOutput(t, Job{Image: scratch(), Cmd: []string{"/probe", "limits"}, Limits: c.limits}))
+		})
+	}
+}
+
+// Ash ends when it cannot fork, so the loop has a shell of its own. What comes
+// after it takes no process: it counts with the shell's own means.
+func TestForkLoopMeetsTheLimit(t *testing.T) {
+	t.Parallel()
+	j := sh("exec 2>&1; list=$(seq 100); (for i in $list; do sleep 1000 & done); set -- /proc/[0-9]*; echo $# processes")
+	j.Limits.PIDs = 10
+	j.Limits.Timeout = time.Minute
+	text := output(t, j)
+	require.Contains(t, text, "can't fork: Resource temporarily unavailable")
+	require.True(t, strings.HasSuffix(text, "\n9 processes\n"), text)
+}
+
+// Tail keeps all of its input, which has no end of a line.
+func TestMemoryHogIsKilled(t *testing.T) {
+	t.Parallel()
+	j := sh("head -c 200000000 /dev/zero | tail >/dev/null")
+	j.Limits.MemoryMB = 32
+	j.Limits.Timeout = time.Minute
+	res := ok(t, j)
+	require.Equal(t, 137, res.ExitCode)
+	require.False(t, res.TimedOut)
+}

@@ -1,0 +1,114 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// refusedInput runs a job that would leave output if it ran.
+func refusedInput(t *testing.T, input io.Reader) error {
+	t.Helper()
+	assertNoGoroutines(t)
+	j := sh("echo ran")
+	j.InputTar = input
+	res, err := do(t, j)
+	var step *Error
+	require.ErrorAs(t, err, &step)
+	require.Equal(t, OpStage, step.Op, "%v", err)
+	require.Equal(t, -1, res.ExitCode)
+	require.Nil(t, res.Logs)
+	return err
+}
+
+// The whole table of refusals is the unit test's; here one of each kind is seen
+// to reach the caller, with nothing run and nothing left.
+func TestInputRefused(t *testing.T) {
+	busybox()
+	whole := tarOf(t, file{name: "first", body: "good"}, file{name: "last", body: strings.Repeat("x", 100000)})
+	for name, c := range map[string]struct {
+		input []byte
+		want  string
+	}{
+		"no tar":          {bytes.Repeat([]byte("text "), 1000), "InputTar: it is no tar"},
+		"empty":           {nil, "InputTar: it is empty"},
+		"compressed":      {append([]byte("\x1f\x8b\x08\x00"), make([]byte, 2000)...), "compressed with gzip; decompress it first"},
+		"cut in a header": {whole[:700], "InputTar: it is cut short"},
+		"cut in a body":   {whole[:50000], "it is cut short"},
+		"no trailer":      {whole[:len(whole)-1024], "cut short: the trailer is missing"},
+		"absolute name":   {tarOf(t, file{name: "ok"}, file{name: "/etc/x"}), `InputTar: entry "/etc/x": the name is absolute`},
+		"dot dot":         {tarOf(t, file{name: "../../x"}), `entry "../../x": the name holds ".."`},
+		"below a link":    {tarOf(t, file{name: "l", kind: tar.TypeSymlink, link: "/etc"}, file{name: "l/x"}), `entry "l/x": it lies below the symbolic link "l"`},
+		"escaping link":   {tarOf(t, file{name: "h", kind: tar.TypeLink, link: "../h"}), `entry "h": hard link to "../h"`},
+		"device":          {tarOf(t, file{name: "d", kind: tar.TypeChar}), `entry "d": devices are refused`},
+		"fifo":            {tarOf(t, file{name: "f", kind: tar.TypeFifo}), `entry "f": fifos are refused`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.ErrorContains(t, refusedInput(t, bytes.NewReader(c.input)), "sandbox: stage: ")
+			require.ErrorContains(t, refusedInput(t, iotest.HalfReader(bytes.NewReader(c.input))), c.want)
+		})
+	}
+}
+
+// A few bytes of archive would fill the engine's disk.
+func TestInputThatIsSparse(t *testing.T) {
+	dir := t.TempDir()
+	bomb, err := os.Create(filepath.Join(dir, "bomb"))
+	require.NoError(t, err)
+	require.NoError(t, bomb.Truncate(1<<40))
+	require.NoError(t, bomb.Close())
+	for _, format := range []string{"gnu", "posix"} {
+		archive, err := exec.Command("tar", "--sparse", "--format="+format, "-C", dir, "-c", "bomb").Output()
+		require.NoError(t, err, "this test needs GNU tar")
+		require.Less(t, len(archive), 1<<20)
+		require.ErrorContains(t, refusedInput(t, bytes.NewReader(archive)), `entry "bomb": sparse files are refused`)
+	}
+}
+
+func TestInputReaderThatFails(t *testing.T) {
+	broken := errors.New("the disk is on fire")
+	whole := tarOf(t, file{name: "a", body: strings.Repeat("x", 1<<20)})
+	for _, n := range []int{0, 512, 300000, len(whole) - 512} {
+		input := io.MultiReader(bytes.NewReader(whole[:n]), iotest.ErrReader(broken))
+		require.ErrorIs(t, refusedInput(t, input), broken, "after %d bytes", n)
+	}
+}
+
+// A Read that never returns keeps its goroutine, but not the run.
+func TestInputReaderThatHangs(t *testing.T) {
+	busybox()
+	release := make(chan struct{})
+	reading := make(chan struct{})
+	j := sh("echo ran")
+	j.InputTar = readerFunc(func([]byte) (int, error) {
+		close(reading)
+		<-release
+		return 0, io.EOF
+	})
+	assertNoGoroutines(t)
+	defer close(release)
+	ctx, cancel := context.WithCancel(context.Background())
+	moment := make(chan time.Time, 1)
+	go func() {
+		<-reading
+		cancel()
+		moment <- time.Now()
+	}()
+	res, err := doContext(t, ctx, j)
+	require.Less(t, time.Since(<-moment), promptly)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, -1, res.ExitCode)
+}

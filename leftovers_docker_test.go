@@ -1,0 +1,138 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
+	"github.com/stretchr/testify/require"
+)
+
+// engineObjects lists all that the engine has.
+func engineObjects(t *testing.T) []string {
+	t.Helper()
+	ctx := context.Background()
+	var objects []string
+	containers, err := api.ContainerList(ctx, container.ListOptions{All: true})
+	require.NoError(t, err)
+	for _, c := range containers {
+		objects = append(objects, fmt.Sprint("container ", c.ID, c.Names))
+	}
+	volumes, err := api.VolumeList(ctx, volume.ListOptions{})
+	require.NoError(t, err)
+	for _, v := range volumes.Volumes {
+		objects = append(objects, "volume "+v.Name)
+	}
+	networks, err := api.NetworkList(ctx, network.ListOptions{})
+	require.NoError(t, err)
+	for _, n := range networks {
+		objects = append(objects, "network "+n.Name)
+	}
+	slices.Sort(objects)
+	return objects
+}
+
+// Nothing else runs beside it, so the engine's whole lists can be compared.
+func TestNothingIsLeftOnTheEngine(t *testing.T) {
+	assertNoGoroutines(t)
+	image := makeImage(t, "volumes", busyboxFiles(), "VOLUME /data", "VOLUME /workspace/cache")
+	before := engineObjects(t)
+	for _, script := range []string{"echo fine >/workspace/file", "exit 1", "sleep 60"} {
+		j := sh(script)
+		j.Image = image
+		j.InputTar = bytes.NewReader(tarOf(t, file{name: "a"}))
+		j.Collect = []string{"/workspace/file", "/tmp"}
+		j.Limits.Timeout = 1e9
+		ok(t, j)
+		require.Equal(t, before, engineObjects(t), script)
+	}
+	for name, j := range map[string]Job{
+		"bad tar":      {Image: image, Cmd: []string{"true"}, InputTar: bytes.NewReader([]byte("no tar"))},
+		"bad mount":    {Image: image, Cmd: []string{"true"}, Mounts: []Mount{{Source: "/no/such/source", Target: "/mnt", ReadOnly: true}}},
+		"bad work dir": {Image: image, Cmd: []string{"true"}, WorkDir: "/etc/os-release"},
+	} {
+		_, err := do(t, j)
+		require.ErrorContains(t, err, "sandbox: ", name)
+		require.Equal(t, before, engineObjects(t), name)
+	}
+}
+
+func TestTwentyRunsAtOnce(t *testing.T) {
+	t.Parallel()
+	for i := range 20 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			j := sh("cat /workspace/in; tr a-z A-Z </workspace/in >/workspace/out")
+			j.InputTar = bytes.NewReader(tarOf(t, file{name: "in", body: fmt.Sprintf("run %d", i)}))
+			j.Collect = []string{"/workspace/out"}
+			res := ok(t, j)
+			require.Equal(t, fmt.Sprintf("run %d", i), string(res.Logs))
+			require.Equal(t, fmt.Sprintf("RUN %d", i), string(res.Artifacts["/workspace/out"]))
+		})
+	}
+}
+
+// Somebody removes the container in mid-run, as soon as the job is seen to run.
+func TestContainerRemovedByAStranger(t *testing.T) {
+	t.Parallel()
+	r, err := newRunner(defaultBounds)
+	require.NoError(t, err)
+	id := randomID()
+	r.newID = func() string { return id }
+	type outcome struct {
+		res Result
+		err error
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		res, err := r.runOnce(context.Background(), sh("echo started; sleep 60"))
+		ended <- outcome{res, err}
+	}()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	waitRunning(t, ctx, namePrefix+id)
+	require.NoError(t, api.ContainerRemove(ctx, namePrefix+id, container.RemoveOptions{Force: true}))
+
+	end := <-ended
+	require.NoError(t, r.close())
+	var step *Error
+	require.ErrorAs(t, end.err, &step)
+	require.Equal(t, OpWait, step.Op)
+	require.ErrorContains(t, end.err, "removed by somebody else")
+	require.Equal(t, -1, end.res.ExitCode)
+	require.False(t, end.res.TimedOut)
+	assertNothingLeft(t, id)
+}
+
+// waitRunning returns when the container runs, as the engine's events tell.
+func waitRunning(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	events, errs := api.Events(ctx, eventsOf(name))
+	for {
+		select {
+		case e := <-events:
+			if e.Action == "start" {
+				return
+			}
+		case err := <-errs:
+			require.NotErrorIs(t, err, io.EOF)
+			require.NoError(t, err)
+		}
+	}
+}
+
+// eventsOf also brings what happened before the question.
+func eventsOf(name string) events.ListOptions {
+	return events.ListOptions{Since: "1", Filters: filters.NewArgs(
+		filters.Arg("type", "container"), filters.Arg("container", name), filters.Arg("event", "start"))}
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// report tells all that a job can find out about its confinement. A value that
+// is empty in a good container names what is wrong.
+func report() (map[string]string, error) {
+	facts := map[string]string{
+		"parent":       strconv.Itoa(os.Getppid()),
+		"processes":    otherProcesses(),
+		"unmasked":     unmasked(),
+		"not readonly": notReadOnly(),
+	}
+	for _, add := range []func(map[string]string) error{status, initProcess, coreLimit, cgroup, interfaces, namespaces, writes, writable} {
+		if err := add(facts); err != nil {
+			return nil, err
+		}
+	}
+	return facts, nil
+}
+
+func status(facts map[string]string) error {
+	content, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return err
+	}
+	var groups []string
+	for line := range strings.Lines(string(content)) {
+		name, value, _ := strings.Cut(line, ":")
+		value = strings.Join(strings.Fields(value), " ")
+		switch name {
+		case "Uid", "Gid", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp":
+			facts[name] = value
+		}
+		if name == "Gid" || name == "Groups" {
+			groups = append(groups, strings.Fields(value)...)
+		}
+	}
+	slices.Sort(groups)
+	facts["all groups"] = strings.Join(slices.Compact(groups), " ")
+	return nil
+}
+
+func initProcess(facts map[string]string) error {
+	command, err := os.ReadFile("/proc/1/cmdline")
+	facts["pid 1"], _, _ = strings.Cut(string(command), "\x00")
+	return err
+}
+
+// otherProcesses are those beside this one and PID 1.
+func otherProcesses() string {
+	var others []string
+	names, _ := filepath.Glob("/proc/[0-9]*/comm")
+	for _, name := range names {
+		if pid := filepath.Base(filepath.Dir(name)); pid != "1" && pid != strconv.Itoa(os.Getpid()) {
+			comm, _ := os.ReadFile(name) // empty if it has just ended
+			others = append(others, strings.TrimSpace(string(comm)))
+		}
+	}
+	return strings.Join(others, " ")
+}
+
+func coreLimit(facts map[string]string) error {
+	var limit syscall.Rlimit
+	err := syscall.Getrlimit(syscall.RLIMIT_CORE, &limit)
+	facts["core limit"] = fmt.Sprint(limit.Cur, limit.Max)
+	return err
+}
+
+// cgroup lists where this process is in each hierarchy, as its namespace shows
+// it.
+func cgroup(facts map[string]string) error {
+	content, err := os.ReadFile("/proc/self/cgroup")
+	var paths []string
+	for line := range strings.Lines(string(content)) {
+		paths = append(paths, strings.TrimSpace(line[strings.LastIndex(line, ":")+1:]))
+	}
+	slices.Sort(paths)
+	facts["cgroup"] = strings.Join(slices.Compact(paths), " ")
+	return err
+}
+
+// interfaces lists those that are up: kernels with tunnel modules put some that
+// are down into every new namespace.
+func interfaces(facts map[string]string) error {
+	list, err := net.Interfaces()
+	var up []string
+	for _, i := range list {
+		if i.Flags&net.FlagUp != 0 {
+			up = append(up, i.Name)
+		}
+	}
+	facts["interfaces"] = strings.Join(up, " ")
+	return err
+}
+
+func namespaces(facts map[string]string) error {
+	for _, kind := range []string{"cgroup", "ipc", "mnt", "net", "pid", "uts"} {
+		id, err := os.Readlink("/proc/self/ns/" + kind)
+		if err != nil {
+			return err
+		}
+		facts["namespace "+kind] = id
+	}
+	return nil
+}
