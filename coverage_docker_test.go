@@ -3,10 +3,8 @@
 package sandbox
 
 import (
-	"archive/tar"
 	"bytes"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,69 +15,17 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/rootfs"
 )
 
 // golang is an image like those of that name, made of the toolchain that runs
 // these tests.
 var golang = sync.OnceValue(func() string {
-	rootfs, w := io.Pipe()
-	go func() { w.CloseWithError(writeToolchain(w)) }()
-	return importImage(imageTB{}, "golang", rootfs, "ENV GOPATH=/go GOTOOLCHAIN=local",
-		"ENV PATH=/go/bin:/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "WORKDIR /go")
+	files, w := io.Pipe()
+	go func() { w.CloseWithError(rootfs.GoToolchain(w)) }()
+	return importImage(imageTB{}, "golang", files, rootfs.GoEnv...)
 })
-
-// writeToolchain writes as a tar what a build and a test need of GOROOT.
-func writeToolchain(w io.Writer) error {
-	root, err := goEnv("GOROOT")
-	if err != nil {
-		return err
-	}
-	out := tar.NewWriter(w)
-	if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "go/", Mode: 0o777}); err != nil {
-		return err
-	}
-	for _, part := range []string{"VERSION", "go.env", "bin", "pkg/include", "pkg/tool", "src"} {
-		// Distributions make links of some of them.
-		dir, err := filepath.EvalSymlinks(filepath.Join(root, part))
-		if err != nil {
-			return err
-		}
-		err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-			inner := strings.TrimPrefix(path, dir)
-			switch {
-			case err != nil:
-				return err
-			case entry.IsDir() && (entry.Name() == "testdata" || part+inner == "src/cmd"):
-				return fs.SkipDir
-			case entry.IsDir() || strings.HasSuffix(path, "_test.go"):
-				return nil
-			}
-			return addFile(out, path, "usr/local/go/"+part+inner)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return out.Close()
-}
-
-func addFile(out *tar.Writer, path, name string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: info.Size(), Mode: int64(info.Mode().Perm()), ModTime: info.ModTime()}
-	if err := out.WriteHeader(h); err != nil {
-		return err
-	}
-	_, err = io.Copy(out, f)
-	return err
-}
 
 func goEnv(name string) (string, error) {
 	value, err := exec.Command("go", "env", name).Output()

@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,6 +23,8 @@ import (
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/rootfs"
 )
 
 // The images of the suite are made here, by import, from a static busybox and
@@ -98,28 +101,22 @@ func (imageTB) Errorf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
 func (imageTB) FailNow()                  { panic("test image cannot be made") }
 
 func busyboxFiles() []file {
-	path, err := exec.LookPath("busybox")
-	if err != nil {
-		panic("the tests need a static busybox (Debian: busybox-static); make test installs it")
-	}
-	binary, err := os.ReadFile(path)
+	archive, err := rootfs.Busybox()
 	if err != nil {
 		panic(err)
 	}
-	list, err := exec.Command(path, "--list").Output()
-	if err != nil {
-		panic(err)
-	}
-	files := []file{
-		{name: "bin/"}, {name: "bin/busybox", body: string(binary), mode: 0o755},
-		{name: "etc/"}, {name: "etc/os-release", body: "ID=busybox\n"}, {name: "tmp/", mode: 0o755},
-	}
-	for applet := range strings.FieldsSeq(string(list)) {
-		if applet != "busybox" {
-			files = append(files, file{name: "bin/" + applet, kind: tar.TypeSymlink, link: "/bin/busybox"})
+	files := []file{{name: "etc/os-release", body: "ID=busybox\n"}}
+	for in := tar.NewReader(bytes.NewReader(archive)); ; {
+		h, err := in.Next()
+		if err == io.EOF {
+			return files
 		}
+		body, readErr := io.ReadAll(in)
+		if err = errors.Join(err, readErr); err != nil {
+			panic(err)
+		}
+		files = append(files, file{name: h.Name, body: string(body), mode: h.Mode, link: h.Linkname, kind: h.Typeflag})
 	}
-	return files
 }
 
 // scratch is an image with one static binary, /probe, and nothing else.
