@@ -3,6 +3,9 @@
 
 RUN         ?=
 GOTESTFLAGS ?=
+PATHS       ?= .
+DEMOFLAGS   ?=
+BENCHFLAGS  ?=
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -10,16 +13,20 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 run = $(if $(RUN),-run '$(RUN)')
 
 .NOTPARALLEL:
-.PHONY: help test lint unit engine
+.PHONY: help test lint unit engine demo bench-quick
 
 help:
 	@echo 'make test    everything below: the one command that decides'
 	@echo 'make lint    go vet, gofmt and staticcheck'
 	@echo 'make unit    the tests that need no engine, with the race detector'
 	@echo 'make engine  the tests on a Docker engine; a private one is started if none answers'
-	@echo 'make help    this list'
+	@echo
+	@echo 'make demo          the coverage of this module, or of those in PATHS, measured in the sandbox'
+	@echo 'make bench-quick   RunOnce against docker run, the bare SDK and docker cp, as ratios'
+	@echo 'make help          this list'
 	@echo
 	@echo 'RUN=regexp selects tests; GOTESTFLAGS=flags are passed on to go test.'
+	@echo 'DEMOFLAGS and BENCHFLAGS are passed on to the programs; -help lists their flags.'
 
 test: lint unit engine
 
@@ -31,6 +38,10 @@ lint:
 	@files=$$(gofmt -l .) && if [ "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
 	$(STATICCHECK) ./...
 	$(STATICCHECK) -tags docker ./...
+	@for module in bench examples; do \
+		echo "go vet and staticcheck in $$module"; \
+		(cd $$module && go vet -tags docker ./... && $(STATICCHECK) -tags docker ./...) || exit 1; \
+	done
 
 unit:
 	@scripts/need build
@@ -40,3 +51,16 @@ engine:
 	@scripts/need build suite
 	go mod download
 	scripts/with-engine go test -tags docker -count=1 -timeout 6m $(run) $(GOTESTFLAGS) ./...
+
+# The engine's namespaces have no network, so all that must be downloaded is
+# downloaded before.
+demo:
+	@scripts/need build
+	cd examples && go build -o ../bin/coverage ./coverage
+	@for path in $(PATHS); do echo "go mod download in $$path"; (cd "$$path" && go mod download) || exit 1; done
+	scripts/with-engine bin/coverage $(DEMOFLAGS) $(PATHS)
+
+bench-quick:
+	@scripts/need build suite
+	cd bench && go build -o ../bin/bench .
+	scripts/with-engine bin/bench $(BENCHFLAGS)

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"github.com/synchestra-io/sandbox"
+	"github.com/synchestra-io/sandbox/internal/rootfs"
+	"github.com/synchestra-io/sandbox/isolation"
+)
+
+// bench has the engine and the one image of all pairs.
+type bench struct {
+	api   *client.Client
+	image string
+}
+
+func newBench(ctx context.Context) (*bench, error) {
+	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := api.Ping(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := exec.LookPath("docker"); err != nil {
+		return nil, fmt.Errorf("the docker command is one side of most pairs: %w", err)
+	}
+	b := &bench{api: api, image: "sandbox-bench/busybox:" + randomName()}
+	return b, b.importBusybox(ctx)
+}
+
+func randomName() string {
+	id := make([]byte, 8)
+	rand.Read(id) // never fails
+	return hex.EncodeToString(id)
+}
+
+func (b *bench) close() error {
+	_, err := b.api.ImageRemove(context.Background(), b.image, image.RemoveOptions{Force: true, PruneChildren: true})
+	return errors.Join(err, b.api.Close())
+}
+
+func (b *bench) importBusybox(ctx context.Context) error {
+	files, err := rootfs.Busybox()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "importing image", b.image+", removed at the end")
+	source := image.ImportSource{Source: bytes.NewReader(files), SourceName: "-"}
+	answer, err := b.api.ImageImport(ctx, source, b.image, image.ImportOptions{})
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	_, err = io.Copy(io.Discard, answer)
+	return err
+}
+
+// job is a command without network; everything else is RunOnce's default.
+func (b *bench) job(command ...string) sandbox.Job {
+	return sandbox.Job{Image: b.image, Cmd: command, Limits: sandbox.Limits{Network: "none"}}
+}
+
+// runOnce is one side: a job, made anew for each run.
+func runOnce(job func() sandbox.Job) func(context.Context) error {
+	return func(ctx context.Context) error {
+		res, err := sandbox.RunOnce(ctx, job())
+		return check(res.ExitCode, err)
+	}
+}
+
+func check(status int, err error) error {
+	if err == nil && status != 0 {
+		err = fmt.Errorf("exit status %d", status)
+	}
+	return err
+}
+
+// tmpfsOptions are those of /workspace and /tmp in a job without input and
+// artifacts, as RunOnce makes them.
+const tmpfsOptions = "exec,mode=0755,size=2147483648,nr_inodes=262144,nosuid,nodev,uid=65532,gid=65532"
+
+// dockerRun is docker run with the flags of the preset.
+func (b *bench) dockerRun(command ...string) func(context.Context) error {
+	args := append([]string{
+		"run", "--rm", "--user", isolation.NonRootUser, "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+		"--read-only", "--init", "--log-driver", "none", "--network", "none", "--ipc", "private",
+		"--cgroupns", "private", "--ulimit", "core=0:0", "--shm-size", "67108864", "--no-healthcheck",
+		"--tmpfs", "/workspace:" + tmpfsOptions, "--tmpfs", "/tmp:" + tmpfsOptions, "--env", "HOME=/tmp", b.image,
+	}, command...)
+	return func(ctx context.Context) error {
+		run := exec.CommandContext(ctx, "docker", args...)
+		run.Stderr = os.Stderr // stdout nil is /dev/null
+		return run.Run()
+	}
+}
+
+// bareSDK is the least that a program can ask of the engine for one run.
+func (b *bench) bareSDK(command ...string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		name := "sandbox-bench-" + randomName()
+		host := isolation.Preset{
+			NetworkMode: "none", Tmpfs: map[string]string{"/workspace": tmpfsOptions, "/tmp": tmpfsOptions},
+		}.HostConfig()
+		config := isolation.Config(b.image, command, []string{"HOME=/tmp"}, "", nil)
+		if _, err := b.api.ContainerCreate(ctx, config, host, nil, nil, name); err != nil {
+			return err
+		}
+		out, err := b.api.ContainerAttach(ctx, name, container.AttachOptions{Stream: true, Stdout: true, Stderr: true})
+		if err != nil {
+			return err
+		}
+		defer out.Close()
+		drained := make(chan error, 1)
+		go func() {
+			_, err := stdcopy.StdCopy(io.Discard, io.Discard, out.Reader)
+			drained <- err
+		}()
+		exits, errs := b.api.ContainerWait(ctx, name, container.WaitConditionNextExit)
+		if err := b.api.ContainerStart(ctx, name, container.StartOptions{}); err != nil {
+			return err
+		}
+		var status int
+		select {
+		case exit := <-exits:
+			status = int(exit.StatusCode)
+		case err := <-errs:
+			return err
+		}
+		err = errors.Join(<-drained, b.api.ContainerRemove(ctx, name, container.RemoveOptions{Force: true, RemoveVolumes: true}))
+		return check(status, err)
+	}
+}
+
+// dockerCp copies a tar into a container that has not started, as one would to
+// hand it input, and removes the container.
+func (b *bench) dockerCp(tree func() io.Reader) func(context.Context) error {
+	return func(ctx context.Context) error {
+		name := "sandbox-bench-" + randomName()
+		config := isolation.Config(b.image, []string{"true"}, nil, "", nil)
+		if _, err := b.api.ContainerCreate(ctx, config, isolation.Staging(nil, nil), nil, nil, name); err != nil {
+			return err
+		}
+		var text bytes.Buffer
+		cp := exec.CommandContext(ctx, "docker", "cp", "-", name+":/tmp")
+		cp.Stdin, cp.Stderr = tree(), &text
+		if err := cp.Run(); err != nil {
+			return fmt.Errorf("%w: %s", err, &text)
+		}
+		return b.api.ContainerRemove(ctx, name, container.RemoveOptions{Force: true})
+	}
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// side is one of the two things that a pair compares.
+type side struct {
+	name string
+	run  func(context.Context) error
+}
+
+// pair is measured as a's time divided by b's.
+type pair struct {
+	a, b   side
+	runs   int     // of each side, after one that does not count
+	target float64 // the ratio that must not be exceeded
+	// growth is how far the memory of this process may grow during a run of a,
+	// in bytes; 0 = not measured.
+	growth int64
+}
+
+// quartiles of one side's times.
+type quartiles struct {
+	Q1     time.Duration `json:"q1_ns"`
+	Median time.Duration `json:"median_ns"`
+	Q3     time.Duration `json:"q3_ns"`
+}
+
+// result is what a pair came to.
+type result struct {
+	A           string    `json:"a"`
+	B           string    `json:"b"`
+	Runs        int       `json:"runs"`
+	TimeA       quartiles `json:"time_a"`
+	TimeB       quartiles `json:"time_b"`
+	Ratio       float64   `json:"ratio"` // of the medians
+	Target      float64   `json:"target"`
+	Growth      int64     `json:"growth_bytes,omitempty"`
+	GrowthLimit int64     `json:"growth_limit_bytes,omitempty"`
+}
+
+func (p pair) times(scale float64) int { return max(3, int(float64(p.runs)*scale)) }
+
+// measure runs the two sides in turn, and changes which goes first.
+func (p pair) measure(ctx context.Context, scale float64) (result, error) {
+	times := map[string][]time.Duration{}
+	var growth int64
+	for i := range p.times(scale) + 1 {
+		order := []side{p.a, p.b}
+		if i%2 == 1 {
+			slices.Reverse(order)
+		}
+		for _, s := range order {
+			peak, err := startPeak()
+			if err != nil {
+				return result{}, err
+			}
+			start := time.Now()
+			if err := s.run(ctx); err != nil {
+				return result{}, fmt.Errorf("%s: %w", s.name, err)
+			}
+			took := time.Since(start)
+			if i == 0 {
+				continue // warms caches and connections
+			}
+			times[s.name] = append(times[s.name], took)
+			if s.name == p.a.name && p.growth > 0 {
+				g, err := peak.growth()
+				if err != nil {
+					return result{}, err
+				}
+				growth = max(growth, g)
+			}
+		}
+	}
+	a, b := spread(times[p.a.name]), spread(times[p.b.name])
+	return result{
+		A: p.a.name, B: p.b.name, Runs: p.times(scale), TimeA: a, TimeB: b,
+		Ratio: float64(a.Median) / float64(b.Median), Target: p.target,
+		Growth: growth, GrowthLimit: p.growth,
+	}, nil
+}
+
+// spread returns the quartiles, between neighbours where there is no middle.
+func spread(times []time.Duration) quartiles {
+	slices.Sort(times)
+	at := func(q float64) time.Duration {
+		x := q * float64(len(times)-1)
+		i := int(x)
+		if i+1 == len(times) {
+			return times[i]
+		}
+		return times[i] + time.Duration((x-float64(i))*float64(times[i+1]-times[i]))
+	}
+	return quartiles{at(0.25), at(0.5), at(0.75)}
+}

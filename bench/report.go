@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+)
+
+// report is what the benchmark prints, as a table or as JSON.
+type report struct {
+	Machine string   `json:"machine"`
+	Engine  string   `json:"engine"`
+	Pairs   []result `json:"pairs"`
+}
+
+func (r report) print(w io.Writer) {
+	fmt.Fprintf(w, "machine: %s\nengine:  %s\n\n", r.Machine, r.Engine)
+	t := table.NewWriter()
+	t.SetOutputMirror(w)
+	t.AppendHeader(table.Row{"what", "seconds: q1, median, q3", "runs", "ratio", "at most"})
+	for _, p := range r.Pairs {
+		t.AppendRow(table.Row{p.A, seconds(p.TimeA), p.Runs, fmt.Sprintf("%.2f", p.Ratio), fmt.Sprintf("%.2f", p.Target)})
+		t.AppendRow(table.Row{"  / " + p.B, seconds(p.TimeB), p.Runs})
+		if p.GrowthLimit > 0 {
+			t.AppendRow(table.Row{"  memory growth of the caller, MiB", "", p.Runs, mib(p.Growth), mib(p.GrowthLimit)})
+		}
+		t.AppendSeparator()
+	}
+	t.Render()
+}
+
+func seconds(q quartiles) string {
+	return fmt.Sprintf("%.3f  %.3f  %.3f", q.Q1.Seconds(), q.Median.Seconds(), q.Q3.Seconds())
+}
+
+func mib(bytes int64) string { return fmt.Sprintf("%.1f", float64(bytes)/(1<<20)) }
+
+func describeMachine() string {
+	kernel := "unknown kernel"
+	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		kernel = strings.TrimSpace(string(release))
+	}
+	return fmt.Sprintf("%s/%s, %d CPUs, kernel %s, %s, %s",
+		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), kernel, runtime.Version(), time.Now().UTC().Format(time.DateOnly))
+}
+
+func (b *bench) describe(ctx context.Context) (string, error) {
+	info, err := b.api.Info(ctx)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Docker %s, %s, runc %s, cgroup v%s, API %s", info.ServerVersion, info.Driver,
+		info.RuncCommit.ID, info.CgroupVersion, b.api.ClientVersion()), nil
+}
