@@ -1,0 +1,82 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The program at the front of README runs as it stands, but for the name of the
+// image, which the tests make themselves.
+func TestREADMEProgramRuns(t *testing.T) {
+	t.Parallel()
+	_, program, _ := strings.Cut(readme(t), "```go\n")
+	program, _, found := strings.Cut(program, "```\n")
+	require.True(t, found)
+	program = strings.Replace(program, `"golang:1.26"`, `"`+golang()+`"`, 1)
+	dir := t.TempDir()
+	main := filepath.Join(dir, "main.go")
+	require.NoError(t, os.WriteFile(main, []byte(program), 0o600))
+	binary := filepath.Join(dir, "program")
+	text, err := exec.Command("go", "build", "-o", binary, main).CombinedOutput()
+	require.NoError(t, err, "%s", text)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "source.tar"), tarOf(t,
+		file{name: "go.mod", body: "module example.com/m\n\ngo 1.26\n"},
+		file{name: "m.go", body: "package m\n\nfunc F() int { return 1 }\n"},
+		file{name: "m_test.go", body: "package m\n\nimport \"testing\"\n\nfunc TestF(t *testing.T) { F() }\n"},
+	), 0o600))
+	run := exec.Command(binary)
+	run.Dir = dir
+	text, err = run.CombinedOutput()
+	require.NoError(t, err, "%s", text)
+	require.Contains(t, string(text), "exit status 0, timed out: false\n")
+	require.Contains(t, string(text), "coverage: 100.0% of statements")
+	require.Contains(t, string(text), "mode: set\nexample.com/m/m.go:3.14,3.26 1 1\n")
+}
+
+// Every text of README's table of errors is the beginning of a real one.
+func TestREADMEErrors(t *testing.T) {
+	_, table, _ := strings.Cut(readme(t), "## The first errors that one meets")
+	table, _, found := strings.Cut(table, "\n## ")
+	require.True(t, found)
+	texts := regexp.MustCompile("(?m)^\\| `(sandbox: [^`]+)`").FindAllStringSubmatch(table, -1)
+	jobs := readmeErrors(t)
+	require.Len(t, texts, len(jobs)+1)
+	for i, j := range jobs {
+		_, err := do(t, j)
+		require.Error(t, err)
+		require.True(t, strings.HasPrefix(err.Error(), texts[i+1][1]), "README has %q, the error is %q", texts[i+1][1], err)
+	}
+	t.Setenv("DOCKER_HOST", "unix:///nobody.sock")
+	_, err := RunOnce(t.Context(), sh("true"))
+	require.True(t, strings.HasPrefix(err.Error(), texts[0][1]), "README has %q, the error is %q", texts[0][1], err)
+}
+
+// readmeErrors are the jobs that lead to README's errors but the first, in order.
+func readmeErrors(t *testing.T) []Job {
+	t.Helper()
+	with := func(edit func(*Job)) Job {
+		j := sh("true")
+		edit(&j)
+		return j
+	}
+	whole := string(tarOf(t, file{name: "a", body: "x"}))
+	return []Job{
+		with(func(j *Job) { j.Image = "127.0.0.1:1/nobody:v1" }),
+		with(func(j *Job) { j.Cmd = nil }),
+		with(func(j *Job) { j.WorkDir = "src" }),
+		with(func(j *Job) { j.Limits.Network = "host" }),
+		with(func(j *Job) { j.Limits.Network = "backend" }),
+		with(func(j *Job) { j.Mounts = []Mount{{"/var/run/docker.sock", "/sock", true}} }),
+		with(func(j *Job) { j.Mounts = []Mount{{"/no/such/dir", "/dir", true}} }),
+		with(func(j *Job) { j.InputTar = strings.NewReader("\x1f\x8b\x08\x00" + strings.Repeat("x", 2000)) }),
+		with(func(j *Job) { j.InputTar = strings.NewReader(whole[:600]) }),
+	}
+}

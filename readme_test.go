@@ -1,0 +1,44 @@
+package sandbox
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func readme(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	return string(text)
+}
+
+// Every test that README names exists.
+func TestREADMENamesTests(t *testing.T) {
+	tests := map[string]bool{}
+	for _, pattern := range []string{"*_test.go", "isolation/*_test.go", "internal/*/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+			require.NoError(t, err)
+			for _, decl := range parsed.Decls {
+				if f, ok := decl.(*ast.FuncDecl); ok && strings.HasPrefix(f.Name.Name, "Test") {
+					tests[f.Name.Name] = true
+				}
+			}
+		}
+	}
+	named := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(readme(t), -1)
+	require.Greater(t, len(named), 20)
+	for _, name := range named {
+		require.True(t, tests[name[1]], "README names %s, which does not exist", name[1])
+	}
+}
