@@ -24,6 +24,10 @@ func (o *outcome) print(w io.Writer) {
 		fmt.Fprintf(w, "no coverage: %v\n", err)
 		return
 	}
+	if len(profiles) == 0 {
+		fmt.Fprintln(w, "no coverage was written")
+		return
+	}
 	packages, total := byPackage(profiles)
 	t := table.NewWriter()
 	t.SetOutputMirror(w)
