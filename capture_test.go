@@ -105,7 +105,7 @@ func TestCaptureEmptyWrites(t *testing.T) {
 
 // With no limit to speak of, the buffer must still grow by doubling: a copy of
 // all for each write would be as slow as the square of the output.
-func TestCaptureGrowsByDoubling(t *testing.T) {
+func TestCaptureGrowsGeometrically(t *testing.T) {
 	for _, limit := range []int64{math.MaxInt64, math.MaxInt64 - 1, 1 << 40} {
 		c := newCapture(limit)
 		grown, last := 0, 0

@@ -9,12 +9,7 @@ import (
 	"log"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
-	"testing"
 	"time"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox"
 )
@@ -108,18 +103,4 @@ func ExampleLimits() {
 		fmt.Printf("%d bytes are missing in the middle of:\n", res.LogsDropped)
 	}
 	fmt.Printf("%s", res.Logs)
-}
-
-func TestProgramOfREADMECompiles(t *testing.T) {
-	t.Parallel()
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	_, program, found := strings.Cut(string(readme), "```go\n")
-	require.True(t, found)
-	program, _, found = strings.Cut(program, "```\n")
-	require.True(t, found)
-	file := filepath.Join(t.TempDir(), "main.go")
-	require.NoError(t, os.WriteFile(file, []byte(program), 0o600))
-	output, err := exec.Command("go", "vet", file).CombinedOutput()
-	require.NoError(t, err, "%s", output)
 }

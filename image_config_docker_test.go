@@ -24,12 +24,12 @@ import (
 
 // loadImage loads an image in the format of docker save: its configuration may
 // hold what an import refuses.
-func loadImage(t testing.TB, name string, files []file, config container.Config) string {
+func loadImage(t testing.TB, name, arch string, files []file, config container.Config) string {
 	t.Helper()
 	ref := testImages + name + ":test"
 	layer := tarOf(t, files...)
 	content, err := json.Marshal(map[string]any{
-		"os": "linux", "architecture": runtime.GOARCH, "config": config,
+		"os": "linux", "architecture": arch, "config": config,
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{fmt.Sprintf("sha256:%x", sha256.Sum256(layer))}},
 	})
 	require.NoError(t, err)
@@ -49,7 +49,7 @@ func loadImage(t testing.TB, name string, files []file, config container.Config)
 var meddling = sync.OnceValue(func() string {
 	files := append(busyboxFiles(), file{name: "probe", body: probeBinary(), mode: 0o755},
 		file{name: "usr/"}, file{name: "data/"}, file{name: "data/hidden", body: "hidden"}, file{name: "src/"})
-	return loadImage(imageTB{}, "meddling", files, container.Config{
+	return loadImage(imageTB{}, "meddling", runtime.GOARCH, files, container.Config{
 		User:       "root",
 		Entrypoint: []string{"/bin/env", "ENTRY=point"},
 		Cmd:        []string{"echo", "the image's command"},

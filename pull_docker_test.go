@@ -5,13 +5,11 @@ package sandbox
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/stretchr/testify/require"
 )
 
@@ -111,25 +109,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestPullOfTheWrongPlatform(t *testing.T) {
 	t.Parallel()
-	ref := testImages + "foreign:test"
-	loadForeignImage(t, ref)
+	ref := loadImage(t, "foreign", "s390x", []file{{name: "probe", mode: 0o755}}, container.Config{})
 	_, err := do(t, probeJob(ref))
 	requirePullError(t, err, "image is for platform linux/s390x, the engine runs linux/")
-}
-
-// loadForeignImage loads an image for an architecture that no engine here has,
-// in the format of docker save: import always takes the engine's own.
-func loadForeignImage(t *testing.T, ref string) {
-	t.Helper()
-	layer := tarOf(t, file{name: "probe", mode: 0o755})
-	config := fmt.Sprintf(`{"os":"linux","architecture":"s390x","config":{},"rootfs":{"type":"layers","diff_ids":["sha256:%x"]}}`, sha256.Sum256(layer))
-	manifest := fmt.Sprintf(`[{"Config":"config.json","RepoTags":[%q],"Layers":["layer.tar"]}]`, ref)
-	archive := tarOf(t,
-		file{name: "config.json", body: config}, file{name: "layer.tar", body: string(layer)}, file{name: "manifest.json", body: manifest})
-	loaded, err := api.ImageLoad(context.Background(), bytes.NewReader(archive))
-	require.NoError(t, err)
-	defer loaded.Body.Close()
-	answer, err := io.ReadAll(loaded.Body)
-	require.NoError(t, err)
-	require.Contains(t, string(answer), "Loaded image", "%s", answer)
 }

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -41,4 +42,16 @@ func TestREADMENamesTests(t *testing.T) {
 	for _, name := range named {
 		require.True(t, tests[name[1]], "README names %s, which does not exist", name[1])
 	}
+}
+
+func TestREADMEProgramCompiles(t *testing.T) {
+	t.Parallel()
+	_, program, found := strings.Cut(readme(t), "```go\n")
+	require.True(t, found)
+	program, _, found = strings.Cut(program, "```\n")
+	require.True(t, found)
+	file := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(file, []byte(program), 0o600))
+	output, err := exec.Command("go", "vet", file).CombinedOutput()
+	require.NoError(t, err, "%s", output)
 }

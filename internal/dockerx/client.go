@@ -18,8 +18,7 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// minAPI is the first API version with everything a run needs (Docker 19.03):
-// non-recursive binds and the private cgroup namespace's predecessors.
+// minAPI is the first API version with non-recursive binds (Docker 19.03).
 const minAPI = "1.40"
 
 // ErrUnsupported is wrapped by errors about an engine that cannot do what a
