@@ -5,102 +5,132 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log"
-	"os"
 	"os/exec"
 	"time"
 
 	"github.com/synchestra-io/sandbox"
 )
 
-// The examples need an engine and images from a registry, so they are compiled
-// and not run.
+// The examples need an engine and these two images, so plain go test compiles
+// them and does not run them.
+var (
+	shell     = "busybox:1.37" // a shell and the usual tools
+	toolchain = "golang:1.26"  // the Go toolchain
+)
 
+// A command that fails is no error: its exit status is in the Result, which is
+// complete also when only the clean-up failed.
 func ExampleRunOnce() {
 	res, err := sandbox.RunOnce(context.Background(), sandbox.Job{
-		Image:  "alpine:3.22",
+		Image:  shell,
 		Cmd:    []string{"sh", "-c", "echo hello; exit 3"},
 		Limits: sandbox.Limits{Network: "none"},
 	})
 	var failed *sandbox.Error
-	if errors.As(err, &failed) && failed.Op != sandbox.OpCleanup {
+	switch {
+	case errors.As(err, &failed) && failed.Op != sandbox.OpCleanup:
 		log.Fatal(err) // the run could not be carried out
-	}
-	if err != nil {
-		log.Print(err) // the Result is complete, but something may be left on the engine
+	case errors.Is(err, sandbox.ErrCleanup):
+		log.Print(err) // res is complete all the same; the error names what may be left
 	}
 	fmt.Printf("exit status %d\n%s", res.ExitCode, res.Logs)
 }
 
-// The input is a tar, as git archive writes it. A path that is not there after
-// the run is no error; Uncollected says why it is absent.
-func ExampleRunOnce_artifacts() {
-	archive, err := exec.Command("git", "archive", "HEAD").Output()
+// The tests of a Go module run without network, as git archive packs it, and
+// their coverage profile comes out.
+func ExampleRunOnce_coverage() {
+	source, err := exec.Command("git", "archive", "HEAD").Output()
 	if err != nil {
 		log.Fatal(err)
 	}
+	const profile = "/workspace/cover.out"
 	res, err := sandbox.RunOnce(context.Background(), sandbox.Job{
-		Image:    "golang:1.26",
-		Cmd:      []string{"go", "test", "-coverprofile=cover.out", "./..."},
+		Image:    toolchain,
+		Cmd:      []string{"go", "test", "-coverprofile=" + profile, "./..."},
 		WorkDir:  sandbox.DefaultInputDir,
-		InputTar: bytes.NewReader(archive),
-		Collect:  []string{"/workspace/cover.out"},
-		Limits:   sandbox.Limits{Network: "none"},
+		InputTar: bytes.NewReader(source),
+		Collect:  []string{profile},
+		Limits:   sandbox.Limits{MemoryMB: 2048, PIDs: 512, Timeout: 5 * time.Minute, Network: "none"},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	profile, ok := res.Artifacts["/workspace/cover.out"]
-	switch reason := res.Uncollected["/workspace/cover.out"]; {
-	case ok:
-		os.Stdout.Write(profile)
-	case errors.Is(reason, fs.ErrNotExist):
-		fmt.Printf("no profile was written; the output:\n%s", res.Logs)
-	default:
-		fmt.Println("not collected:", reason)
+	if res.ExitCode != 0 {
+		fmt.Printf("exit status %d, timed out: %t\n%s", res.ExitCode, res.TimedOut, res.Logs)
 	}
+	fmt.Printf("%s", res.Artifacts[profile])
 }
 
-// Limits.Timeout bounds the command, and is no error. The context bounds all of
-// the run, the pull of the image included, and its end is one.
+// A command that is killed at the timeout is no error either, and its output up
+// to then is kept.
 func ExampleRunOnce_timeout() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	res, err := sandbox.RunOnce(context.Background(), sandbox.Job{
+		Image:  shell,
+		Cmd:    []string{"sh", "-c", "echo working; sleep 3600"},
+		Limits: sandbox.Limits{Timeout: 2 * time.Second, Network: "none"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("timed out: %t, exit status %d\n%s", res.TimedOut, res.ExitCode, res.Logs)
+}
+
+// The context bounds all of the run, the pull of the image included, and its
+// end is an error.
+func ExampleRunOnce_cancel() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	res, err := sandbox.RunOnce(ctx, sandbox.Job{
-		Image:  "alpine:3.22",
-		Cmd:    []string{"sh", "-c", "echo working; sleep 3600"},
-		Limits: sandbox.Limits{Timeout: 30 * time.Second, Network: "none"},
+		Image:  shell,
+		Cmd:    []string{"sleep", "3600"},
+		Limits: sandbox.Limits{Network: "none"},
 	})
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		fmt.Println("given up after 10 minutes:", err)
-	case err != nil:
+	if !errors.Is(err, context.DeadlineExceeded) {
 		log.Fatal(err)
-	case res.TimedOut:
-		fmt.Printf("killed after 30 seconds; the output up to then:\n%s", res.Logs)
 	}
+	fmt.Printf("given up, timed out: %t\n", res.TimedOut)
 }
 
-func ExampleLimits() {
-	job := sandbox.Job{
-		Image: "python:3.14-slim",
-		Cmd:   []string{"python", "-c", "print(sum(range(10**8)))"},
-		Limits: sandbox.Limits{
-			CPUs:     1.5,
-			MemoryMB: 512,
-			PIDs:     64,
-			Timeout:  time.Minute,
-			Network:  "none",
-			LogBytes: 1 << 20,
-		},
-	}
-	res, err := sandbox.RunOnce(context.Background(), job)
+// A command that does not exist ends with 127, as in a shell.
+func ExampleRunOnce_missingCommand() {
+	res, err := sandbox.RunOnce(context.Background(), sandbox.Job{
+		Image:  shell,
+		Cmd:    []string{"no-such-command"},
+		Limits: sandbox.Limits{Network: "none"},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	if res.LogsDropped > 0 {
-		fmt.Printf("%d bytes are missing in the middle of:\n", res.LogsDropped)
+	fmt.Println("exit status", res.ExitCode)
+}
+
+// The command is nobody in particular and cannot change the image's files,
+// whatever the Job and the image say.
+func ExampleRunOnce_hardening() {
+	res, err := sandbox.RunOnce(context.Background(), sandbox.Job{
+		Image:  shell,
+		Cmd:    []string{"sh", "-c", "exec 2>&1; id -u; id -G; grep CapEff /proc/self/status; touch /x"},
+		Limits: sandbox.Limits{Network: "none"},
+	})
+	if err != nil {
+		log.Fatal(err)
 	}
 	fmt.Printf("%s", res.Logs)
+}
+
+// A bad job is refused before the engine is asked, and the error names all that
+// is wrong with it at once.
+func ExampleError() {
+	_, err := sandbox.RunOnce(context.Background(), sandbox.Job{
+		Image:   shell,
+		WorkDir: "src",
+		Env:     map[string]string{"A=B": "C"},
+		Limits:  sandbox.Limits{MemoryMB: 1, Network: "host"},
+	})
+	var failed *sandbox.Error
+	if !errors.As(err, &failed) {
+		log.Fatal(err)
+	}
+	fmt.Printf("step: %s\n%v\n", failed.Op, failed.Err)
 }
