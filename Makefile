@@ -11,6 +11,7 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # An empty RUN runs every test.
 run = $(if $(RUN),-run '$(RUN)')
+enginetests = go test -tags docker -count=1 -timeout 6m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS) ./...
 
 .NOTPARALLEL:
 .PHONY: help test lint unit engine demo bench-quick
@@ -50,7 +51,8 @@ unit:
 engine:
 	@scripts/need build suite
 	go mod download
-	scripts/with-engine go test -tags docker -count=1 -timeout 6m $(run) $(GOTESTFLAGS) ./...
+	cd examples && go mod download
+	scripts/with-engine sh -c '$(enginetests) && cd examples && $(enginetests)'
 
 # The engine's namespaces have no network, so all that must be downloaded is
 # downloaded before.

@@ -49,22 +49,29 @@ func run(ctx context.Context, o options) error {
 	}
 	var failed []error
 	for _, path := range o.paths {
-		m, err := openModule(ctx, path)
-		if err != nil {
-			return err
-		}
-		outcome, err := m.test(ctx, image, o.timeout)
-		if err == nil {
-			err = outcome.save(ctx, m, image, o.out)
-		}
-		m.close()
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
-		}
-		outcome.print(os.Stdout)
-		if !outcome.passed() {
-			failed = append(failed, fmt.Errorf("%s: %s", m.name, outcome.verdict()))
+		if err := testOne(ctx, path, image, o); err != nil {
+			failed = append(failed, err)
 		}
 	}
 	return errors.Join(failed...)
+}
+
+func testOne(ctx context.Context, path, image string, o options) error {
+	m, err := openModule(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	outcome, err := m.test(ctx, image, o.timeout)
+	if err == nil {
+		err = outcome.save(ctx, m, image, o.out)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.name, err)
+	}
+	outcome.print(os.Stdout)
+	if !outcome.passed() {
+		return fmt.Errorf("%s: %s", m.name, outcome.verdict())
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ type module struct {
 
 // openModule archives the source and downloads the dependencies.
 func openModule(ctx context.Context, path string) (*module, error) {
+	if _, err := os.Stat(filepath.Join(path, "go.mod")); err != nil {
+		return nil, fmt.Errorf("%s is no Go module: %w", path, err)
+	}
 	name, err := command(ctx, path, "go", "list", "-m")
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -45,6 +49,10 @@ func openModule(ctx context.Context, path string) (*module, error) {
 		return nil, err
 	}
 	m := &module{name: name, source: source, downloads: filepath.Join(cache, "cache", "download")}
+	if err := os.MkdirAll(m.downloads, 0o755); err != nil { // nothing was ever downloaded
+		m.close()
+		return nil, err
+	}
 	if err := archive(ctx, source, path); err != nil {
 		m.close()
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -59,15 +67,15 @@ func (m *module) close() {
 
 // archive writes HEAD of a Git repository, or a directory as it is.
 func archive(ctx context.Context, w io.Writer, path string) error {
-	top, err := command(ctx, path, "git", "rev-parse", "--show-toplevel")
-	here, absErr := filepath.Abs(path)
-	if absErr != nil {
-		return absErr
-	}
-	if err == nil && top == here {
+	up, err := command(ctx, path, "git", "rev-parse", "--show-cdup")
+	if err == nil && up == "" {
+		var words bytes.Buffer
 		git := exec.CommandContext(ctx, "git", "archive", "HEAD")
-		git.Dir, git.Stdout = path, w
-		return explain(git, git.Run)
+		git.Dir, git.Stdout, git.Stderr = path, w, &words
+		if err := git.Run(); err != nil {
+			return fmt.Errorf("git archive HEAD: %w: %s", err, bytes.TrimSpace(words.Bytes()))
+		}
+		return nil
 	}
 	out := tar.NewWriter(w)
 	if err := out.AddFS(os.DirFS(path)); err != nil {
@@ -100,6 +108,7 @@ func (m *module) reader() io.Reader { return io.NewSectionReader(m.source, 0, ma
 func command(ctx context.Context, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
+	cmd.Env = append(cmd.Environ(), "GOWORK=off") // the module alone is in the sandbox
 	var out []byte
 	err := explain(cmd, func() (err error) {
 		out, err = cmd.Output()

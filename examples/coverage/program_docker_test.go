@@ -1,0 +1,124 @@
+//go:build docker
+
+package main
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// files are the contents of files by name.
+type files map[string]string
+
+const source = "package m\n\nfunc F() int { return 1 }\n"
+
+// hang is a test that never ends.
+const hang = "<-t.Context().Done()"
+
+// testFile is a test of F, of one statement.
+func testFile(statement string) string {
+	return "package m\n\nimport \"testing\"\n\nfunc TestF(t *testing.T) {\n\t" + statement + "\n}\n"
+}
+
+// writeModule makes the module example.com/<name>, without dependencies, in a new
+// directory of dir.
+func writeModule(t *testing.T, dir, name, statement string, more files) string {
+	t.Helper()
+	all := files{"go.mod": "module example.com/" + name + "\n\ngo 1.26\n", "m.go": source, "m_test.go": testFile(statement)}
+	maps.Copy(all, more)
+	path := filepath.Join(dir, name)
+	for file, content := range all {
+		write(t, filepath.Join(path, file), content)
+	}
+	return path
+}
+
+func write(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// commit makes dir a Git repository and commits all that is in it.
+func commit(t *testing.T, dir string) {
+	t.Helper()
+	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"commit", "-q", "-m", "all"}} {
+		git(t, dir, args...)
+	}
+}
+
+func git(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("git %v: %v\n%s", args, err, text)
+	}
+}
+
+// program is the command under test.
+type program string
+
+func build(t *testing.T) program {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "coverage")
+	if text, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, text)
+	}
+	return program(binary)
+}
+
+// run returns what the program printed and its exit status.
+func (p program) run(t *testing.T, env []string, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.Command(string(p), args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// wants fails the test for each text that is missing.
+func wants(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is missing in:\n%s", part, text)
+		}
+	}
+}
+
+// section is what the program printed about a module, from the verdict on.
+func section(t *testing.T, stdout, module string) string {
+	t.Helper()
+	_, text, found := strings.Cut(stdout, "\n"+module+": ")
+	if !found {
+		t.Fatalf("no verdict on %s in:\n%s", module, stdout)
+	}
+	text, _, _ = strings.Cut(text, "\ndownloading the dependencies of ")
+	return text
+}
