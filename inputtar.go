@@ -51,18 +51,16 @@ func (r *run) stage(ctx context.Context, p plan, image dockerx.Image, dirs []dir
 
 // upload streams the volumes' root directories and the input to the engine.
 func (r *run) upload(ctx context.Context, name string, p plan, dirs []directory) error {
-	pipe, out := io.Pipe()
+	read, out := io.Pipe()
+	body := uploadBody{read}
 	written := make(chan error, 1)
 	go func() {
 		err := writeVolumes(out, r.name, p, dirs)
 		out.CloseWithError(err)
 		written <- err
 	}()
-	// The HTTP transport waits for a Read of the body even when ctx has ended.
-	stop := context.AfterFunc(ctx, func() { pipe.CloseWithError(errUploadEnded) })
-	defer stop()
-	err := r.engine.Upload(ctx, name, pipe)
-	pipe.CloseWithError(errUploadEnded)
+	err := r.engine.Upload(ctx, name, body)
+	body.Close()
 	inputErr := errUploadEnded
 	select {
 	case inputErr = <-written:
@@ -79,8 +77,12 @@ func (r *run) upload(ctx context.Context, name string, p plan, dirs []directory)
 }
 
 // errUploadEnded is what the writer of the input sees when the engine wants no
-// more of it.
+// more of it. A caller's own reader can fail with io.ErrClosedPipe.
 var errUploadEnded = errors.New("upload ended")
+
+type uploadBody struct{ *io.PipeReader }
+
+func (b uploadBody) Close() error { return b.CloseWithError(errUploadEnded) }
 
 // writeVolumes writes one tar with everything that the volumes hold. First come
 // their roots, so that these belong to the user of the job, and so that no name

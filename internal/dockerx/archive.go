@@ -16,10 +16,15 @@ import (
 // the engine's hands (CVE-2026-41568, CVE-2026-42306).
 
 // Upload unpacks a plain tar at "/" of a container. Writes go through to its
-// volumes. The engine's silence is bounded, the reader's is not.
-func (c *Client) Upload(ctx context.Context, name string, tar io.Reader) error {
+// volumes. The engine's silence is bounded, the reader's is not: tar is closed,
+// which must end a Read under way, when ctx ends and when the engine is lost,
+// since the HTTP transport waits for that Read whatever happens.
+func (c *Client) Upload(ctx context.Context, name string, tar io.ReadCloser) error {
 	ctx, dog := watch(ctx, c.bounds.Stall, "upload")
 	defer dog.stop()
+	unblock := func() { tar.Close() }
+	defer context.AfterFunc(ctx, unblock)()
+	ctx = whenLost(ctx, unblock)
 	// CopyUIDGID stays off: 20.10 looks the user up in the image's passwd.
 	return cause(ctx, c.api.CopyToContainer(ctx, name, "/", dog.source(tar), container.CopyToContainerOptions{}))
 }

@@ -3,6 +3,7 @@ package dockerx
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -29,7 +30,9 @@ var calls = map[string]call{
 	"Wait":         func(ctx context.Context, c *Client) error { _, err := c.Wait(ctx, "c"); return err },
 	"Stat":         func(ctx context.Context, c *Client) error { _, _, err := c.Stat(ctx, "c", "/p"); return err },
 	"Download":     func(ctx context.Context, c *Client) error { _, err := c.Download(ctx, "c", "/p"); return err },
-	"Upload":       func(ctx context.Context, c *Client) error { return c.Upload(ctx, "c", strings.NewReader("tar")) },
+	"Upload": func(ctx context.Context, c *Client) error {
+		return c.Upload(ctx, "c", io.NopCloser(strings.NewReader("tar")))
+	},
 }
 
 // creates are made to the end also for a caller that has gone.

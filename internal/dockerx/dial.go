@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/http/httptrace"
 
 	"github.com/docker/docker/client"
 )
@@ -39,15 +40,58 @@ func withOwnDialer(c *client.Client) error {
 		if err != nil {
 			return nil, err
 		}
-		if ctx.Value(hijack{}) != nil {
-			context.AfterFunc(ctx, func() { conn.Close() })
+		hijacked := ctx.Value(hijack{}) != nil
+		if hijacked {
+			plain := conn
+			context.AfterFunc(ctx, func() { plain.Close() })
 		}
-		if config == nil || conn.RemoteAddr().Network() == "unix" {
-			return conn, nil // as with Docker's own client, a socket speaks no TLS
+		// As with Docker's own client, a socket speaks no TLS.
+		if config != nil && conn.RemoteAddr().Network() != "unix" {
+			if conn, err = handshake(ctx, conn, config, addr); err != nil {
+				return nil, err
+			}
 		}
-		return handshake(ctx, conn, config, addr)
+		if hijacked {
+			return conn, nil
+		}
+		return observe(conn), nil
 	}
 	return nil
+}
+
+// observed is a connection whose end can be waited for.
+type observed struct {
+	net.Conn
+	life context.Context // ends with the connection, or when its other end is gone
+	end  context.CancelFunc
+}
+
+func observe(conn net.Conn) *observed {
+	life, end := context.WithCancel(context.Background())
+	return &observed{conn, life, end}
+}
+
+func (o *observed) Read(p []byte) (int, error) {
+	n, err := o.Conn.Read(p)
+	if err != nil {
+		o.end()
+	}
+	return n, err
+}
+
+func (o *observed) Close() error {
+	o.end()
+	return o.Conn.Close()
+}
+
+// whenLost returns a context whose call runs f when its connection has ended.
+func whenLost(ctx context.Context, f func()) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		if conn, ok := info.Conn.(*observed); ok {
+			stop := context.AfterFunc(conn.life, f)
+			context.AfterFunc(ctx, func() { stop() })
+		}
+	}})
 }
 
 func handshake(ctx context.Context, conn net.Conn, config *tls.Config, addr string) (net.Conn, error) {
