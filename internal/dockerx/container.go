@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -45,9 +46,10 @@ func (c *Client) Kill(ctx context.Context, name string) (bool, error) {
 // State is a container's state. The zero value is a container that exited
 // with status 0.
 type State struct {
-	Running  bool // or created, paused or restarting: the exit is to come
-	Gone     bool // removed, or being removed
-	ExitCode int
+	Running   bool // or created, paused or restarting: the exit is to come
+	Restarted bool // running, but not for the first time
+	Gone      bool // removed, or being removed
+	ExitCode  int
 }
 
 // Inspect asks for a container's state.
@@ -69,7 +71,8 @@ func (c *Client) Inspect(ctx context.Context, name string) (State, error) {
 	case container.StateRemoving, container.StateDead:
 		return State{Gone: true}, nil
 	default:
-		return State{Running: true}, nil
+		ended := found.State.FinishedAt != "" && !strings.HasPrefix(found.State.FinishedAt, "0001-")
+		return State{Running: true, Restarted: ended}, nil
 	}
 }
 

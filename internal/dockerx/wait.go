@@ -11,6 +11,9 @@ import (
 // ErrGone is returned for a container that somebody else removed.
 var ErrGone = errors.New("the container was removed by somebody else")
 
+// errRestarted is returned for a container that ended and is running all the same.
+var errRestarted = errors.New("the container was started again by somebody else")
+
 // Exit is the confirmed end of a container's run: the container has certainly
 // stopped if Err is nil.
 type Exit struct {
@@ -68,6 +71,8 @@ func (c *Client) confirm(ctx context.Context, name string, e Exit) Exit {
 		switch {
 		case err == nil && state.Gone:
 			return Exit{Err: ErrGone}
+		case err == nil && state.Restarted:
+			return Exit{Err: errRestarted}
 		case err == nil && !state.Running && e.Err == nil:
 			// A late duplicate of the exit event can overwrite the state's code.
 			return e

@@ -71,6 +71,7 @@ func only(t *testing.T, exited <-chan Exit) (exit Exit) {
 // that is removed, and a connection that breaks says nothing.
 func TestWaitConfirms(t *testing.T) {
 	running, exited := state("running", 0), state("exited", 7)
+	again := answer{200, `{"State":{"Status":"running","FinishedAt":"2026-01-02T03:04:05Z"}}`}
 	boom := refused(500, "boom")
 	for name, c := range map[string]struct {
 		body     string
@@ -84,6 +85,8 @@ func TestWaitConfirms(t *testing.T) {
 		"state not to be had first":  {`{"StatusCode":7}`, []answer{boom, exited}, Exit{Code: 7}},
 		"removed":                    {`{"StatusCode":0}`, []answer{notFound}, Exit{Err: ErrGone}},
 		"being removed":              {`{"StatusCode":137}`, []answer{state("removing", 137)}, Exit{Err: ErrGone}},
+		"started again":              {`{"StatusCode":143}`, []answer{again}, Exit{Err: errRestarted}},
+		"broken, started again":      {broken, []answer{running, again}, Exit{Err: errRestarted}},
 		"dead":                       {`{"StatusCode":0}`, []answer{state("dead", 0)}, Exit{Err: ErrGone}},
 		"broken, exited":             {broken, []answer{exited}, Exit{Code: 7}},
 		"broken, exits later":        {broken, []answer{running, state("paused", 0), running, exited}, Exit{Code: 7}},
