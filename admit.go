@@ -13,7 +13,7 @@ import (
 
 // checkAgainst validates what only the engine can tell: where its data is, and
 // which networks it has.
-func (r *runner) checkAgainst(ctx context.Context, engine dockerx.Engine, p plan) error {
+func (r *Runner) checkAgainst(ctx context.Context, engine dockerx.Engine, p plan) error {
 	var bad problems
 	if engine.RootDir != "" {
 		bad.sources(p.mounts, r.engine.Host(), []string{engine.RootDir})

@@ -59,7 +59,9 @@
 // [Job.Collect] names files, or directories whose regular files come with their
 // full paths as keys. Links are never followed, nothing but regular files is
 // read, and nothing is extracted on the host. What is missing is simply absent
-// from [Result.Artifacts]; [Result.Uncollected] says why.
+// from [Result.Artifacts]; [Result.Uncollected] says why. Out of a directory the
+// engine leaves, without a word, sockets and what it cannot read, such as paths
+// of more than 4096 bytes.
 //
 // # Timeouts and cancellation
 //
@@ -70,14 +72,33 @@
 // context's error; Result holds the output up to then and no artifacts. Calls
 // to the engine that should be short have bounds of their own.
 //
+// # Many jobs
+//
+// [RunOnce] is a [Runner] used once. A program with many jobs makes one with
+// [New], which keeps connections, and closes it at its end.
+//
+// # What is left behind
+//
+// Nothing, when RunOnce returns without an error that wraps [ErrCleanup]: every
+// container and volume has a name that is chosen before it is made, so that it can
+// be removed although the engine's answer is lost. A clean-up that fails, as when
+// the engine is gone, is an error that names what may be left.
+//
+// A process that is killed leaves its run behind. [Runner.Sweep] removes that: all
+// objects carry labels that tell the run, the process, and, if the context has a
+// deadline, when the run must have ended. Other processes on the machine sweep at
+// once what an ended one left; other machines and other PID namespaces after the
+// deadline only, so give the context one.
+//
 // # Errors
 //
 // A command that fails is no error: its status is in [Result.ExitCode]. With the
 // init, a command that does not exist or cannot be executed ends with 127 or
 // 126 and a line of the init's in [Result.Logs], as in a shell. Every error is
 // an [*Error] that names the step. The first of these that applies is reported:
-// the end of the caller's context, a failure of a step, a failed clean-up.
-// Beside the first two a failed clean-up is joined.
+// the end of the context, by the caller or by [Runner.Close], if it broke the run
+// off; a failure of a step; a failed clean-up. Beside the first two a failed
+// clean-up is joined.
 //
 // # Engine requirements
 //

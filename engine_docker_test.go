@@ -157,19 +157,19 @@ func do(t testing.TB, j Job) (Result, error) {
 
 func doContext(t testing.TB, ctx context.Context, j Job) (Result, error) {
 	t.Helper()
-	r, err := newRunner(defaultBounds)
+	r, err := New(Options{})
 	require.NoError(t, err)
 	res, id, err := runWith(ctx, r, j)
-	require.NoError(t, r.close())
+	require.NoError(t, r.Close())
 	assertNothingLeft(t, id)
 	return res, err
 }
 
 // runWith also returns the ID of the run.
-func runWith(ctx context.Context, r *runner, j Job) (Result, string, error) {
+func runWith(ctx context.Context, r *Runner, j Job) (Result, string, error) {
 	id := randomID()
 	r.newID = func() string { return id }
-	res, err := r.runOnce(ctx, j)
+	res, err := r.RunOnce(ctx, j)
 	return res, id, err
 }
 

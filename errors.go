@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -50,33 +49,44 @@ var (
 	// ErrNotRegular is why a link, fifo, socket or device, or a path through a
 	// link, is in Result.Uncollected.
 	ErrNotRegular = errors.New("not a regular file")
+	// ErrClosed is what a Runner returns after Close, and from the calls that
+	// Close ended.
+	ErrClosed = errors.New("runner closed")
 )
 
-// opError is the error of a step. When the caller's context has ended, that is
-// the reason, whatever the step's own error says.
-func opError(ctx context.Context, op Op, err error) error {
+// fail is the error of a step; nil stays nil.
+func fail(op Op, err error) error {
 	if err == nil {
 		return nil
 	}
-	if ended := ctx.Err(); ended != nil {
-		if reason := context.Cause(ctx); !errors.Is(err, reason) {
+	return &Error{Op: op, Err: err}
+}
+
+// verdict is the one rule of what a run reports. First comes the end of its
+// context, whatever the step that it broke off says, with its reason: the
+// caller's, or ErrClosed. Then comes the step's own failure. A failed clean-up
+// stands alone only beside a run without an error; otherwise it is joined. An end
+// of the context that broke nothing off is no error.
+//
+// ended and reason are ctx.Err() and context.Cause(ctx) at the step's end.
+func verdict(ended, reason, step, cleanup error) error {
+	var e *Error
+	if ended != nil && errors.As(step, &e) {
+		err := e.Err
+		if !errors.Is(err, reason) {
 			err = fmt.Errorf("%w (%w)", reason, err)
 		}
 		if !errors.Is(err, ended) {
 			err = fmt.Errorf("%w: %w", ended, err)
 		}
+		step = &Error{Op: e.Op, Err: err}
 	}
-	return &Error{Op: op, Err: err}
-}
-
-// withCleanup puts a clean-up's failure behind the run's own error.
-func withCleanup(err, cleanup error) error {
 	if cleanup == nil {
-		return err
+		return step
 	}
 	left := &Error{Op: OpCleanup, Err: fmt.Errorf("%w: %w", ErrCleanup, cleanup)}
-	if err == nil {
+	if step == nil {
 		return left
 	}
-	return errors.Join(err, left)
+	return errors.Join(step, left)
 }

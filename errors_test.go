@@ -67,7 +67,7 @@ func TestOpErrorPrecedence(t *testing.T) {
 			[]error{context.DeadlineExceeded, reason, errStep}, []error{context.Canceled}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := opError(c.ctx, OpWait, c.err)
+			err := verdict(c.ctx.Err(), context.Cause(c.ctx), fail(OpWait, c.err), nil)
 			require.EqualError(t, err, c.text)
 			var step *Error
 			require.ErrorAs(t, err, &step)
@@ -78,32 +78,59 @@ func TestOpErrorPrecedence(t *testing.T) {
 			for _, target := range c.isnt {
 				require.NotErrorIs(t, err, target)
 			}
-			require.NoError(t, opError(c.ctx, OpWait, nil), "a step that succeeded is no error")
+			require.NoError(t, verdict(c.ctx.Err(), context.Cause(c.ctx), fail(OpWait, nil), nil), "a step that succeeded is no error")
 		})
 	}
 }
 
-func TestWithCleanup(t *testing.T) {
+// Each pair of what can go wrong at once, in the order in which it is reported.
+func TestVerdictOfPairs(t *testing.T) {
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	closed, end := context.WithCancelCause(context.Background())
+	end(ErrClosed)
+	expired, stop := context.WithDeadline(context.Background(), time.Now().Add(-time.Second))
+	defer stop()
 	left := errors.New("container c may be left")
-	step := &Error{Op: OpStart, Err: errStep}
+	const leftText = "sandbox: cleanup: clean-up failed: container c may be left"
 
-	require.NoError(t, withCleanup(nil, nil))
-	require.Equal(t, error(step), withCleanup(step, nil))
-
-	only := withCleanup(nil, left)
-	require.EqualError(t, only, "sandbox: cleanup: clean-up failed: container c may be left")
-	require.ErrorIs(t, only, ErrCleanup)
-	require.ErrorIs(t, only, left)
-
-	both := withCleanup(step, left)
-	require.EqualError(t, both, step.Error()+"\n"+only.Error())
-	require.ErrorIs(t, both, errStep)
-	require.ErrorIs(t, both, ErrCleanup)
-	var first *Error
-	require.ErrorAs(t, both, &first)
-	require.Equal(t, OpStart, first.Op, "the step comes before the clean-up")
-
-	require.ErrorIs(t, withCleanup(withCleanup(nil, left), errStep), errStep)
+	for name, c := range map[string]struct {
+		ctx           context.Context
+		step, cleanup error
+		op            Op
+		text          string
+		is            []error
+	}{
+		"cancel, step": {cancelled, fail(OpStart, errStep), nil, OpStart,
+			"sandbox: start: context canceled (the step's own error)", []error{context.Canceled, errStep}},
+		"deadline, step": {expired, fail(OpStage, errStep), nil, OpStage,
+			"sandbox: stage: context deadline exceeded (the step's own error)", []error{context.DeadlineExceeded, errStep}},
+		"Close, step": {closed, fail(OpWait, errStep), nil, OpWait,
+			"sandbox: wait: context canceled: runner closed (the step's own error)", []error{context.Canceled, ErrClosed, errStep}},
+		"cancel, output lost": {cancelled, fail(OpWait, errors.Join(context.Canceled, ErrOutputLost)), nil, OpWait,
+			"sandbox: wait: context canceled\noutput lost", []error{context.Canceled, ErrOutputLost}},
+		"cancel, clean-up": {cancelled, fail(OpWait, context.Canceled), left, OpWait,
+			"sandbox: wait: context canceled\n" + leftText, []error{context.Canceled, ErrCleanup, left}},
+		"Close, clean-up": {closed, fail(OpWait, ErrClosed), left, OpWait,
+			"sandbox: wait: context canceled: runner closed\n" + leftText, []error{context.Canceled, ErrClosed, ErrCleanup}},
+		"step, clean-up": {context.Background(), fail(OpStart, errStep), left, OpStart,
+			"sandbox: start: the step's own error\n" + leftText, []error{errStep, ErrCleanup, left}},
+		"clean-up alone":                {context.Background(), nil, left, OpCleanup, leftText, []error{ErrCleanup, left}},
+		"cancel too late, and clean-up": {cancelled, nil, left, OpCleanup, leftText, []error{ErrCleanup, left}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := verdict(c.ctx.Err(), context.Cause(c.ctx), c.step, c.cleanup)
+			require.EqualError(t, err, c.text)
+			var first *Error
+			require.ErrorAs(t, err, &first)
+			require.Equal(t, c.op, first.Op)
+			for _, target := range c.is {
+				require.ErrorIs(t, err, target)
+			}
+		})
+	}
+	require.NoError(t, verdict(context.Canceled, context.Canceled, nil, nil), "cancelled too late")
+	require.NoError(t, verdict(nil, nil, nil, nil))
 }
 
 // Every error is an *Error, also of a run that cannot begin.
@@ -123,11 +150,11 @@ func TestKillBoundIsNoDeadline(t *testing.T) {
 	require.NoError(t, err)
 	defer silent.Close()
 	t.Setenv("DOCKER_HOST", "unix://"+socket)
-	r, err := newRunner(bounds{engine: dockerx.DefaultBounds, stop: 50 * time.Millisecond})
+	r, err := newRunner(Options{}, bounds{engine: defaultBounds.engine, stop: 50 * time.Millisecond})
 	require.NoError(t, err)
 	p := &process{run: r.newRun(), exited: make(chan dockerx.Exit)}
 	end, _ := p.kill(context.Background())
 	require.ErrorContains(t, end.Err, "no exit within 50ms")
 	require.NotErrorIs(t, end.Err, context.DeadlineExceeded)
-	require.NoError(t, r.close())
+	require.NoError(t, r.Close())
 }

@@ -67,12 +67,12 @@ func faultyRun(t *testing.T, p *faultProxy, ref string) (Result, error) {
 		InputTar: bytes.NewReader(tarOf(t, file{name: "in", body: "input"})),
 		Collect:  []string{"/workspace/in"},
 	}
-	r, err := newRunner(faultBounds)
+	r, err := newRunner(Options{}, faultBounds)
 	require.NoError(t, err)
 	start := time.Now()
 	res, id, err := runWith(context.Background(), r, j)
 	require.Less(t, time.Since(start), 15*time.Second)
-	require.NoError(t, r.close())
+	require.NoError(t, r.Close())
 	assertNothingLeft(t, id)
 	return res, err
 }

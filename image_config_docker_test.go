@@ -129,7 +129,7 @@ func TestImageVolumeInsideInputDir(t *testing.T) {
 // check, and with no volume but the run's own.
 func TestImageConfigAsTheEngineSeesTheContainer(t *testing.T) {
 	t.Parallel()
-	r, err := newRunner(defaultBounds)
+	r, err := New(Options{})
 	require.NoError(t, err)
 	j := sh("sleep 1000")
 	j.Image = meddling()
@@ -139,7 +139,7 @@ func TestImageConfigAsTheEngineSeesTheContainer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel() // there is no start to wait for after the end
-		_, err := r.runOnce(context.Background(), j)
+		_, err := r.RunOnce(context.Background(), j)
 		ended <- err
 	}()
 	waitRunning(t, ctx, namePrefix+id)
@@ -148,10 +148,10 @@ func TestImageConfigAsTheEngineSeesTheContainer(t *testing.T) {
 	require.NoError(t, api.ContainerKill(t.Context(), namePrefix+id, "KILL"))
 	require.NoError(t, errors.Join(err, stagingErr))
 	require.NoError(t, <-ended)
-	require.NoError(t, r.close())
+	require.NoError(t, r.Close())
 	assertNothingLeft(t, id)
 
-	require.Equal(t, map[string]string{labelRun: id, "b": "image"}, seen.Config.Labels)
+	require.Equal(t, map[string]string{labelRun: id, labelOwner: self().String(), labelExpires: noExpiry, "b": "image"}, seen.Config.Labels)
 	require.Nil(t, seen.State.Health)
 	var mounts []string
 	for _, m := range append(seen.Mounts, staging.Mounts...) {

@@ -85,7 +85,7 @@ func TestTwentyRunsAtOnce(t *testing.T) {
 // Somebody removes the container in mid-run, as soon as the job is seen to run.
 func TestContainerRemovedByAStranger(t *testing.T) {
 	t.Parallel()
-	r, err := newRunner(defaultBounds)
+	r, err := New(Options{})
 	require.NoError(t, err)
 	id := randomID()
 	r.newID = func() string { return id }
@@ -95,7 +95,7 @@ func TestContainerRemovedByAStranger(t *testing.T) {
 	}
 	ended := make(chan outcome, 1)
 	go func() {
-		res, err := r.runOnce(context.Background(), sh("echo started; sleep 60"))
+		res, err := r.RunOnce(context.Background(), sh("echo started; sleep 60"))
 		ended <- outcome{res, err}
 	}()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -104,7 +104,7 @@ func TestContainerRemovedByAStranger(t *testing.T) {
 	require.NoError(t, api.ContainerRemove(ctx, namePrefix+id, container.RemoveOptions{Force: true}))
 
 	end := <-ended
-	require.NoError(t, r.close())
+	require.NoError(t, r.Close())
 	var step *Error
 	require.ErrorAs(t, end.err, &step)
 	require.Equal(t, OpWait, step.Op)

@@ -27,7 +27,7 @@ type process struct {
 func (r *run) execute(ctx context.Context, l Limits, res *Result) error {
 	p, err := r.start(ctx, l)
 	if err != nil {
-		return opError(ctx, OpStart, err)
+		return fail(OpStart, err)
 	}
 	end, timedOut, err := p.await(ctx, l.Timeout)
 	p.release()
@@ -37,7 +37,7 @@ func (r *run) execute(ctx context.Context, l Limits, res *Result) error {
 		// A job that ended before our kill reached it has its own status.
 		res.TimedOut = timedOut && end.Code == killedStatus
 	}
-	return opError(ctx, OpWait, err)
+	return fail(OpWait, err)
 }
 
 // killedStatus is the exit status after SIGKILL.

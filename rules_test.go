@@ -46,6 +46,7 @@ var imports = map[string]map[string]string{
 	module + "/internal/dockerx": {
 		"github.com/docker/docker/client":              "the engine; nobody else may speak to it",
 		"github.com/docker/docker/api/types/container": "its types",
+		"github.com/docker/docker/api/types/filters":   "its types",
 		"github.com/docker/docker/api/types/image":     "its types",
 		"github.com/docker/docker/api/types/network":   "its types",
 		"github.com/docker/docker/api/types/volume":    "its types",

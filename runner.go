@@ -2,108 +2,107 @@ package sandbox
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
+	"fmt"
+	"sync"
 	"time"
-
-	"github.com/docker/docker/api/types/container"
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
-// bounds limit every wait of a run that neither the job's Timeout nor the
-// caller's context does. Tests shrink them.
-type bounds struct {
-	engine  dockerx.Bounds
-	stop    time.Duration // from the decision to kill to the confirmed exit
-	drain   time.Duration // between the output's end and the exit, either way round
-	reader  time.Duration // for a caller's Read after the upload has ended
-	settle  time.Duration // how long a create whose answer was lost may still succeed
-	cleanup time.Duration // the whole clean-up
+// Options configures a Runner. The zero value is ready to use.
+type Options struct {
+	// Host is the engine's address, such as "unix:///run/docker.sock" or
+	// "tcp://10.0.0.7:2376"; "" = DOCKER_HOST, or the local socket if that is
+	// not set. TLS and the API's version come from the environment in any case.
+	Host string
 }
 
-var defaultBounds = bounds{
-	engine:  dockerx.DefaultBounds,
-	stop:    30 * time.Second,
-	drain:   5 * time.Second,
-	reader:  500 * time.Millisecond,
-	settle:  2 * time.Second,
-	cleanup: 30 * time.Second,
-}
-
-// runner is an engine and what its runs share.
-type runner struct {
+// Runner runs jobs on one engine, whose connections and description it keeps. It
+// is safe for concurrent use. A program that runs one job needs none: see RunOnce.
+type Runner struct {
 	engine *dockerx.Client
 	bounds bounds
 	newID  func() string
+
+	asking chan struct{}   // held while known is read or asked for
+	known  *dockerx.Engine // nil until the engine has answered
+
+	mu     sync.Mutex // orders enter and Close
+	life   context.Context
+	end    context.CancelCauseFunc
+	active sync.WaitGroup
 }
 
-func newRunner(b bounds) (*runner, error) {
-	engine, err := dockerx.New(b.engine)
+// New checks o and the environment. It does no I/O but to read the certificates
+// that DOCKER_CERT_PATH names; the first run connects to the engine. The Runner
+// must be closed.
+func New(o Options) (*Runner, error) { return newRunner(o, defaultBounds) }
+
+func newRunner(o Options, b bounds) (*Runner, error) {
+	engine, err := dockerx.New(o.Host, b.engine)
+	if err != nil && o.Host != "" {
+		return nil, &Error{Op: OpValidate, Err: fmt.Errorf("Options.Host: %w", err)}
+	}
 	if err != nil {
 		return nil, &Error{Op: OpPull, Err: err}
 	}
-	return &runner{engine: engine, bounds: b, newID: randomID}, nil
+	r := &Runner{engine: engine, bounds: b, newID: randomID, asking: make(chan struct{}, 1)}
+	r.life, r.end = context.WithCancelCause(context.Background())
+	return r, nil
 }
 
-func (r *runner) close() error { return r.engine.Close() }
-
-// randomID has 128 bits: the names made of it are nobody else's.
-func randomID() string {
-	id := make([]byte, 16)
-	rand.Read(id) // never fails
-	return hex.EncodeToString(id)
-}
-
-// Labels of every container and volume.
-const (
-	labelRun   = "io.synchestra.sandbox.run" // the run's ID
-	namePrefix = "sandbox-"                  // of every name, before the run's ID
-)
-
-// run is one run: its name, from which the names of all its objects derive, and
-// what has to be undone at its end.
-type run struct {
-	*runner
-	name   string
-	labels map[string]string
-	undo   teardown
-}
-
-func (r *runner) newRun() *run {
-	id := r.newID()
-	return &run{runner: r, name: namePrefix + id, labels: map[string]string{labelRun: id}}
-}
-
-// createVolume makes a volume that is removed at the run's end.
-func (r *run) createVolume(ctx context.Context, name string) error {
-	return r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
-		return r.engine.RemoveVolume(ctx, name, unsure)
-	}, func(ctx context.Context) error {
-		return r.engine.CreateVolume(ctx, name, r.labels)
-	})
-}
-
-// createContainer makes a container that is killed and removed at the run's end.
-func (r *run) createContainer(ctx context.Context, name string, config *container.Config, host *container.HostConfig) error {
-	return r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
-		return r.engine.Remove(ctx, name, unsure)
-	}, func(ctx context.Context) error {
-		return r.engine.Create(ctx, name, config, host)
-	})
-}
-
-// create pushes the removal before it makes the object. When the engine's
-// answer is lost, the removal has to reckon with an object that appears late.
-func (r *run) create(ctx context.Context, remove func(context.Context, time.Duration) error, make func(context.Context) error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// Close ends the runs and sweeps that are under way, which report ErrClosed, and
+// returns when they have cleaned up, at most two and a quarter minutes later;
+// what takes longer is an error that wraps ErrCleanup. Later calls of other
+// methods get ErrClosed. Close may be called more than once.
+func (r *Runner) Close() error {
+	r.mu.Lock()
+	r.end(ErrClosed)
+	r.mu.Unlock()
+	idle := make(chan struct{})
+	go func() { // ends with the last run, which is bounded
+		r.active.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+		r.engine.Close()
+		return nil
+	case <-time.After(r.bounds.ending()):
+		late := fmt.Errorf("%w: a run was not over within %v of Close", ErrCleanup, r.bounds.ending())
+		return &Error{Op: OpCleanup, Err: late}
 	}
-	var unsure time.Duration
-	r.undo.push(func(ctx context.Context) error { return remove(ctx, unsure) })
-	err := make(ctx)
-	if !dockerx.OutcomeKnown(err) {
-		unsure = r.bounds.settle
+}
+
+// enter admits a call, unless the Runner is closed. The context that it returns
+// ends with Close, too; leave must be called.
+func (r *Runner) enter(ctx context.Context) (_ context.Context, leave func(), err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.life.Err() != nil {
+		return nil, nil, ErrClosed
 	}
-	return err
+	r.active.Add(1)
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(r.life, func() { cancel(ErrClosed) })
+	return ctx, func() { stop(); cancel(nil); r.active.Done() }, nil
+}
+
+// connect asks the engine who it is, once. After a failure the next call asks
+// again.
+func (r *Runner) connect(ctx context.Context) (dockerx.Engine, error) {
+	select {
+	case r.asking <- struct{}{}:
+		defer func() { <-r.asking }()
+	case <-ctx.Done():
+		return dockerx.Engine{}, context.Cause(ctx)
+	}
+	if r.known == nil {
+		engine, err := r.engine.Connect(ctx)
+		if err != nil {
+			return dockerx.Engine{}, err
+		}
+		r.known = &engine
+	}
+	return *r.known, nil
 }

@@ -16,65 +16,77 @@ import (
 // that failed; a failed clean-up is joined to either. Whenever something may be
 // left on the engine, errors.Is(err, ErrCleanup) holds and the error names it.
 //
-// RunOnce is safe for concurrent use.
+// RunOnce is safe for concurrent use. It is a Runner used once; a program with
+// many jobs keeps one.
 func RunOnce(ctx context.Context, j Job) (Result, error) {
-	r, err := newRunner(defaultBounds)
+	r, err := New(Options{})
 	if err != nil {
 		return Result{ExitCode: -1}, err
 	}
-	res, err := r.runOnce(ctx, j)
-	return res, withCleanup(err, r.close())
+	defer r.Close() // nothing is under way any more
+	return r.RunOnce(ctx, j)
 }
 
-// runOnce is a run, from top to bottom.
-func (r *runner) runOnce(ctx context.Context, j Job) (res Result, err error) {
-	res.ExitCode = -1
-
-	// 1. Plan: from here on the Job is not read any more.
-	p, err := newPlan(j, r.engine.Host())
+// RunOnce is as the function of that name, on the Runner's engine.
+func (r *Runner) RunOnce(ctx context.Context, j Job) (Result, error) {
+	res := Result{ExitCode: -1}
+	ctx, leave, err := r.enter(ctx)
 	if err != nil {
 		return res, &Error{Op: OpValidate, Err: err}
 	}
+	defer leave()
+	run := r.newRun()
+	step := run.steps(ctx, j, &res)
+	ended, reason := ctx.Err(), context.Cause(ctx)
+	return res, verdict(ended, reason, step, run.end(ctx))
+}
+
+// steps is a run, from top to bottom.
+func (r *run) steps(ctx context.Context, j Job, res *Result) error {
+	// 1. Plan: from here on the Job is not read any more.
+	p, err := newPlan(j, r.engine.Host())
+	if err != nil {
+		return fail(OpValidate, err)
+	}
 
 	// 2. Ensure the image. Everything after runs by its ID.
-	engine, err := r.engine.Connect(ctx)
+	engine, err := r.connect(ctx)
 	if err != nil {
-		return res, opError(ctx, OpPull, err)
+		return fail(OpPull, err)
 	}
 	if err := r.checkAgainst(ctx, engine, p); err != nil {
-		return res, opError(ctx, OpValidate, err)
+		return fail(OpValidate, err)
 	}
 	image, err := r.engine.EnsureImage(ctx, p.image, p.pull, engine)
 	if err != nil {
-		return res, opError(ctx, OpPull, err)
+		return fail(OpPull, err)
 	}
 	res.ImageID = image.ID
 
 	// 3. Stage the input in volumes.
-	run := r.newRun()
-	defer func() { err = withCleanup(err, run.undo.run(ctx, r.bounds.cleanup)) }()
+	r.label(ctx, engine)
 	dirs, err := p.directories(image.Volumes)
 	if err != nil {
-		return res, opError(ctx, OpValidate, err)
+		return fail(OpValidate, err)
 	}
-	volumes, err := run.stage(ctx, p, image, dirs)
+	volumes, err := r.stage(ctx, p, image, dirs)
 	if err != nil {
-		return res, opError(ctx, OpStage, err)
+		return fail(OpStage, err)
 	}
 
 	// 4. Harden, and 5. create.
-	host := p.preset(dirs, volumes, engine.CPUs, run.labels).HostConfig()
-	config := isolation.Config(image.ID, p.cmd, p.environ(p.home(), image.Env), p.workDir, run.labels)
-	if err := run.createContainer(ctx, run.name, config, host); err != nil {
-		return res, opError(ctx, OpCreate, p.explainCreate(err))
+	host := p.preset(dirs, volumes, engine.CPUs, r.labels).HostConfig()
+	config := isolation.Config(image.ID, p.cmd, p.environ(p.home(), image.Env), p.workDir, r.labels)
+	if err := r.createContainer(ctx, r.name, config, host); err != nil {
+		return fail(OpCreate, p.explainCreate(err))
 	}
 
 	// 6. Run.
-	if err := run.execute(ctx, p.limits, &res); err != nil {
-		return res, err
+	if err := r.execute(ctx, p.limits, res); err != nil {
+		return err
 	}
 
 	// 7. Collect, and 8. the result.
-	res.Artifacts, res.Uncollected, err = run.collect(ctx, p, dirs)
-	return res, opError(ctx, OpCollect, err)
+	res.Artifacts, res.Uncollected, err = r.collect(ctx, p, dirs)
+	return fail(OpCollect, err)
 }

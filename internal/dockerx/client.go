@@ -32,29 +32,32 @@ type Bounds struct {
 	Stall time.Duration // silence within a transfer: pull, upload, download
 }
 
-// DefaultBounds are generous to a loaded engine: a call over them is a fault.
-var DefaultBounds = Bounds{Call: 15 * time.Second, Slow: 60 * time.Second, Stall: 60 * time.Second}
-
 // Client is one engine. It is safe for concurrent use once Connect succeeded.
 type Client struct {
 	api    *client.Client
 	bounds Bounds
 }
 
-// New prepares a client for the engine that the environment names (DOCKER_HOST,
-// DOCKER_TLS_VERIFY, DOCKER_CERT_PATH, DOCKER_API_VERSION), by default the
-// local socket. It does no I/O except to read certificates.
-func New(bounds Bounds) (*Client, error) {
+// New prepares a client for the engine at host, or, if that is "", the one that
+// DOCKER_HOST names, by default the local socket. DOCKER_TLS_VERIFY,
+// DOCKER_CERT_PATH and DOCKER_API_VERSION are taken from the environment. It does
+// no I/O except to read certificates.
+func New(host string, bounds Bounds) (*Client, error) {
 	if os.Getenv(client.EnvTLSVerify) != "" && os.Getenv(client.EnvOverrideCertPath) == "" {
 		// The SDK would speak plain HTTP to the engine.
 		return nil, errors.New("DOCKER_TLS_VERIFY is set but DOCKER_CERT_PATH is not; set it, or unset both")
 	}
-	if scheme, _, found := strings.Cut(os.Getenv(client.EnvOverrideHost), "://"); found && !slices.Contains(schemes, scheme) {
-		return nil, fmt.Errorf("DOCKER_HOST has the scheme %q; use one of %v", scheme, schemes)
+	address := client.WithHost(host)
+	if host == "" {
+		host, address = os.Getenv(client.EnvOverrideHost), client.WithHostFromEnv()
 	}
-	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation(), withOwnDialer)
+	if scheme, _, found := strings.Cut(host, "://"); found && !slices.Contains(schemes, scheme) {
+		return nil, fmt.Errorf("engine address %q has the scheme %q; use one of %v", host, scheme, schemes)
+	}
+	api, err := client.NewClientWithOpts(client.WithTLSClientConfigFromEnv(), address, client.WithVersionFromEnv(),
+		client.WithAPIVersionNegotiation(), withOwnDialer)
 	if err != nil {
-		return nil, fmt.Errorf("engine configuration from the environment: %w", err)
+		return nil, fmt.Errorf("engine configuration: %w", err)
 	}
 	return &Client{api: api, bounds: bounds}, nil
 }
@@ -64,7 +67,7 @@ var schemes = []string{"unix", "tcp", "npipe", "http", "https"}
 
 // Close releases idle connections. Attachments and downloads must be closed
 // before.
-func (c *Client) Close() error { return c.api.Close() }
+func (c *Client) Close() { c.api.Close() } // it never fails
 
 // Host is the engine's address, such as "unix:///var/run/docker.sock".
 func (c *Client) Host() string { return c.api.DaemonHost() }
@@ -74,7 +77,13 @@ type Engine struct {
 	CPUs         int    // number of CPUs
 	Architecture string // in Go's spelling, such as "amd64"
 	RootDir      string // the engine's data, such as "/var/lib/docker"
+
+	ahead time.Duration // of its clock, before this machine's
 }
+
+// Time is the engine's time at a time of this machine. It goes by wall clocks:
+// the monotonic one stands still while a machine is suspended.
+func (e Engine) Time(t time.Time) time.Time { return t.Round(0).Add(e.ahead) }
 
 // Connect asks the engine who it is, agrees on an API version, and refuses an
 // engine that is too old or does not run Linux containers.
@@ -100,7 +109,11 @@ func (c *Client) Connect(ctx context.Context) (Engine, error) {
 	if info.OSType != "linux" {
 		return Engine{}, fmt.Errorf("engine at %s runs %q containers, linux is needed: %w", c.Host(), info.OSType, ErrUnsupported)
 	}
-	return Engine{CPUs: info.NCPU, Architecture: goArch(info.Architecture), RootDir: info.DockerRootDir}, nil
+	e := Engine{CPUs: info.NCPU, Architecture: goArch(info.Architecture), RootDir: info.DockerRootDir}
+	if now, err := time.Parse(time.RFC3339Nano, info.SystemTime); err == nil {
+		e.ahead = now.Sub(time.Now().Round(0))
+	}
+	return e, nil
 }
 
 // goArch translates the kernel's machine name, which /info reports, into the

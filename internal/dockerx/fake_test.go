@@ -47,9 +47,9 @@ func clientOf(t *testing.T, bounds Bounds, host string, env ...string) *Client {
 		name, value, _ := strings.Cut(e, "=")
 		t.Setenv(name, value)
 	}
-	c, err := New(bounds)
+	c, err := New("", bounds)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	t.Cleanup(c.Close)
 	return c
 }
 

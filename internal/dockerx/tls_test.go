@@ -183,8 +183,8 @@ func TestBadConfiguration(t *testing.T) {
 			for name, value := range env {
 				t.Setenv(name, value)
 			}
-			_, err := New(ample)
-			require.ErrorContains(t, err, "engine configuration from the environment: ")
+			_, err := New("", ample)
+			require.ErrorContains(t, err, "engine configuration: ")
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
@@ -18,7 +19,7 @@ func main() {
 }
 
 func ping() error {
-	engine, err := dockerx.New(dockerx.DefaultBounds)
+	engine, err := dockerx.New("", dockerx.Bounds{Call: 15 * time.Second})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,109 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// live holds the IDs of this process's runs: what else carries its mark is left
+// from a clean-up that failed.
+var live sync.Map
+
+// owner is a process, in a form that a process of the same place can recognize.
+type owner struct {
+	place string // boot ID, PID namespace, time namespace; or noPlace
+	pid   int
+	start string // in clock ticks since boot, as /proc tells
+	load  string // random: a process can hold this package twice
+}
+
+// noPlace is where nobody can see a process, such as everywhere outside Linux.
+const noPlace = "unknown"
+
+func (o owner) String() string {
+	return fmt.Sprintf("%s/%d/%s/%s", o.place, o.pid, o.start, o.load)
+}
+
+var ownerText = regexp.MustCompile(`^(unknown|[0-9a-f-]{36}/[0-9]+/[0-9]+)/([0-9]+)/([0-9]+)/([0-9a-f]{32})$`)
+
+// parseOwner is the reverse of String; false = unknown.
+func parseOwner(text string) (owner, bool) {
+	m := ownerText.FindStringSubmatch(text)
+	if m == nil {
+		return owner{}, false
+	}
+	pid, err := strconv.Atoi(m[2])
+	return owner{place: m[1], pid: pid, start: m[3], load: m[4]}, err == nil
+}
+
+// self is this process.
+var self = sync.OnceValue(func() owner {
+	nobody := owner{place: noPlace, start: "0", load: randomID()}
+	me, err := os.Readlink("/proc/self")
+	if err != nil || me != strconv.Itoa(os.Getpid()) {
+		return nobody // no /proc, or that of another PID namespace
+	}
+	boot, bootErr := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	pids, pidsErr := namespace("pid")
+	times, timesErr := namespace("time")
+	stat, statErr := readStat(os.Getpid())
+	if errors.Join(bootErr, pidsErr, timesErr, statErr) != nil {
+		return nobody
+	}
+	place := strings.Join([]string{strings.TrimSpace(string(boot)), pids, times}, "/")
+	return owner{place: place, pid: os.Getpid(), start: stat.start, load: nobody.load}
+})
+
+// namespace returns the inode of a namespace of this process, "0" for a kind
+// that the kernel does not have.
+func namespace(kind string) (string, error) {
+	link, err := os.Readlink("/proc/self/ns/" + kind)
+	if errors.Is(err, os.ErrNotExist) {
+		return "0", nil
+	}
+	return strings.Trim(link, kind+":[]"), err
+}
+
+// seenBy tells whether me can find out if o runs.
+func (o owner) seenBy(me owner) bool { return o.place == me.place && o.place != noPlace }
+
+// runs tells whether o, which this process can see, is still there. In doubt it is.
+func (o owner) runs() bool {
+	stat, err := readStat(o.pid)
+	if err == nil {
+		return stat.start == o.start && !stat.ended
+	}
+	// Under hidepid a process of another user is not in /proc, but there.
+	process, err := os.FindProcess(o.pid)
+	if err != nil {
+		return true
+	}
+	err = process.Signal(syscall.Signal(0))
+	return !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH)
+}
+
+type procStat struct {
+	start string
+	ended bool // a zombie: nobody has waited for it
+}
+
+// readStat reads /proc/PID/stat, see proc_pid_stat(5). The second field, a name
+// in parentheses, can hold anything.
+func readStat(pid int) (procStat, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return procStat{}, err
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(fields) < 20 {
+		return procStat{}, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	state, threads, start := fields[0], fields[17], fields[19] // numbers 3, 20 and 22
+	return procStat{start: start, ended: state == "X" || state == "Z" && threads <= "1"}, nil
+}

@@ -1,0 +1,75 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"github.com/synchestra-io/sandbox/internal/dockerx"
+)
+
+// run is one run: its name, from which the names of all its objects derive, and
+// what has to be undone at its end.
+type run struct {
+	*Runner
+	id     string
+	name   string
+	labels map[string]string
+	undo   teardown
+}
+
+// newRun names a run, and makes it known as a live one until it has ended.
+func (r *Runner) newRun() *run {
+	id := r.newID()
+	live.Store(id, nil)
+	return &run{Runner: r, id: id, name: namePrefix + id}
+}
+
+// end undoes everything. What could not be removed is a Sweep's from now on.
+func (r *run) end(ctx context.Context) error {
+	defer live.Delete(r.id)
+	return r.undo.run(ctx, r.bounds.cleanup)
+}
+
+// randomID has 128 bits: the names made of it are nobody else's.
+func randomID() string {
+	id := make([]byte, 16)
+	rand.Read(id) // never fails
+	return hex.EncodeToString(id)
+}
+
+// createVolume makes a volume that is removed at the run's end.
+func (r *run) createVolume(ctx context.Context, name string) error {
+	return r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
+		return r.engine.RemoveVolume(ctx, name, unsure)
+	}, func(ctx context.Context) error {
+		return r.engine.CreateVolume(ctx, name, r.labels)
+	})
+}
+
+// createContainer makes a container that is killed and removed at the run's end.
+func (r *run) createContainer(ctx context.Context, name string, config *container.Config, host *container.HostConfig) error {
+	return r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
+		return r.engine.Remove(ctx, name, unsure)
+	}, func(ctx context.Context) error {
+		return r.engine.Create(ctx, name, config, host)
+	})
+}
+
+// create pushes the removal before it makes the object. When the engine's
+// answer is lost, the removal has to reckon with an object that appears late.
+func (r *run) create(ctx context.Context, remove func(context.Context, time.Duration) error, make func(context.Context) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var unsure time.Duration
+	r.undo.push(func(ctx context.Context) error { return remove(ctx, unsure) })
+	err := make(ctx)
+	if !dockerx.OutcomeKnown(err) {
+		unsure = r.bounds.settle
+	}
+	return err
+}
