@@ -14,7 +14,7 @@ run = $(if $(RUN),-run '$(RUN)')
 enginetests = go test -tags docker -count=1 -timeout 6m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS) ./...
 
 .NOTPARALLEL:
-.PHONY: help test lint unit engine demo bench-quick
+.PHONY: help test lint unit engine demo bench-quick soak
 
 help:
 	@echo 'make test    everything below: the one command that decides'
@@ -24,6 +24,7 @@ help:
 	@echo
 	@echo 'make demo          the coverage of this module, or of those in PATHS, measured in the sandbox'
 	@echo 'make bench-quick   RunOnce against docker run, the bare SDK and docker cp, as ratios'
+	@echo 'make soak          500 mixed runs, 8 at a time: every result right, and nothing grows'
 	@echo 'make help          this list'
 	@echo
 	@echo 'RUN=regexp selects tests; GOTESTFLAGS=flags are passed on to go test.'
@@ -34,11 +35,11 @@ test: lint unit engine
 lint:
 	@scripts/need build
 	go vet ./...
-	go vet -tags docker ./...
+	go vet -tags 'docker soak' ./...
 	@echo gofmt -l .
 	@files=$$(gofmt -l .) && if [ "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
 	$(STATICCHECK) ./...
-	$(STATICCHECK) -tags docker ./...
+	$(STATICCHECK) -tags 'docker soak' ./...
 	@for module in bench examples; do \
 		echo "go vet and staticcheck in $$module"; \
 		(cd $$module && go vet -tags docker ./... && $(STATICCHECK) -tags docker ./...) || exit 1; \
@@ -66,3 +67,8 @@ bench-quick:
 	@scripts/need build suite
 	cd bench && go build -o ../bin/bench .
 	scripts/with-engine bin/bench $(BENCHFLAGS)
+
+soak:
+	@scripts/need build suite
+	go mod download
+	scripts/with-engine go test -tags 'docker soak' -count=1 -timeout 30m -run TestSoak -v $(GOTESTFLAGS) .
