@@ -37,6 +37,9 @@ var api *client.Client
 var testImages = fmt.Sprintf("sandbox-test-%d/", os.Getpid())
 
 func TestMain(m *testing.M) {
+	if mode := os.Getenv(childMode); mode != "" {
+		os.Exit(childMain(mode))
+	}
 	os.Exit(func() int {
 		var err error
 		api, err = client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())

@@ -27,6 +27,9 @@ type process struct {
 func (r *run) execute(ctx context.Context, l Limits, res *Result) error {
 	p, err := r.start(ctx, l)
 	if err != nil {
+		if p != nil {
+			res.Logs, res.LogsDropped = p.logs.result()
+		}
 		return fail(OpStart, err)
 	}
 	end, timedOut, err := p.await(ctx, l.Timeout)
@@ -44,7 +47,7 @@ func (r *run) execute(ctx context.Context, l Limits, res *Result) error {
 const killedStatus = 128 + 9
 
 // start attaches, registers for the exit and starts, in this order, so that
-// neither a byte nor the exit is missed.
+// neither a byte nor the exit is missed. Beside an error the process has ended.
 func (r *run) start(ctx context.Context, l Limits) (*process, error) {
 	stream, err := r.engine.Attach(ctx, r.name)
 	if err != nil {
@@ -59,13 +62,35 @@ func (r *run) start(ctx context.Context, l Limits) (*process, error) {
 	waiting, unwait := context.WithCancel(context.WithoutCancel(ctx))
 	p.unwait = unwait
 	if p.exited, err = r.engine.Wait(waiting, r.name); err == nil {
-		err = r.engine.Start(ctx, r.name)
+		if err = r.engine.Start(ctx, r.name); !dockerx.OutcomeKnown(err) {
+			p.salvage(ctx)
+		}
 	}
 	if err != nil {
 		p.release()
-		return nil, err
+		return p, err
 	}
 	return p, nil
+}
+
+// salvage waits for the output of a command that ran although its start's answer
+// was lost, and kills it.
+func (p *process) salvage(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.run.bounds.stop)
+	defer cancel()
+	killed, err := p.run.engine.Kill(ctx, p.run.name)
+	if err == nil && !killed {
+		var state dockerx.State
+		state, err = p.run.engine.Inspect(ctx, p.run.name)
+		killed = !state.Running && !state.Gone
+	}
+	if err != nil || !killed {
+		return // it never ran, or cannot be asked about
+	}
+	select {
+	case <-p.drained:
+	case <-time.After(p.run.bounds.drain):
+	}
 }
 
 // release ends the goroutines of a process and waits for them.

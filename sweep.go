@@ -29,6 +29,9 @@ type SweepReport struct {
 // after it. All else stays and is in Left, live runs too. What the engine is
 // still creating for a process that was just killed is found by the next Sweep.
 //
+// Machines that were cloned while running, memory included, take each other for
+// one: their engines must be two.
+//
 // The error has Op OpCleanup. It wraps ErrCleanup when a removal failed.
 func (r *Runner) Sweep(ctx context.Context) (SweepReport, error) {
 	var report SweepReport
@@ -69,11 +72,13 @@ func (r *Runner) survey(ctx context.Context) (now time.Time, objects []dockerx.O
 	if now, err = r.engine.Clock(ctx); err != nil {
 		return now, nil, err
 	}
-	containers, err := r.engine.Containers(ctx, labelRun)
+	// A volume that is listed before the containers is not held by one that is
+	// created after them.
+	volumes, err := r.engine.Volumes(ctx, labelRun)
 	if err != nil {
 		return now, nil, err
 	}
-	volumes, err := r.engine.Volumes(ctx, labelRun)
+	containers, err := r.engine.Containers(ctx, labelRun)
 	foreign := func(o dockerx.Object) bool {
 		m := objectName.FindStringSubmatch(o.Name)
 		return m == nil || m[1] != o.Labels[labelRun]

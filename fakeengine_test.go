@@ -1,0 +1,98 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/dockerx"
+)
+
+// fakeEngine is an engine without images: a run ends at the search for its own.
+type fakeEngine struct {
+	socket  string        // "" = a new one
+	asked   chan struct{} // if set, the one request closes it and gets no answer
+	ahead   time.Duration // of its clock
+	volumes []dockerx.Object
+
+	mu          sync.Mutex
+	requests    []string
+	connections int
+}
+
+// runner starts the engine and makes a Runner for it.
+func (e *fakeEngine) runner(t *testing.T) *Runner {
+	t.Helper()
+	e.start(t)
+	r, err := New(Options{Host: "unix://" + e.socket})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	return r
+}
+
+func (e *fakeEngine) start(t *testing.T) {
+	t.Helper()
+	if e.socket == "" {
+		e.socket = filepath.Join(t.TempDir(), "engine.sock")
+	}
+	listener, err := net.Listen("unix", e.socket)
+	require.NoError(t, err)
+	server := &http.Server{Handler: e, ConnState: func(_ net.Conn, s http.ConnState) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if s == http.StateNew {
+			e.connections++
+		}
+	}}
+	served := make(chan struct{})
+	go func() { server.Serve(listener); close(served) }()
+	t.Cleanup(func() { server.Close(); <-served })
+}
+
+func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := strings.TrimPrefix(r.URL.Path, "/v1.41")
+	e.mu.Lock()
+	e.requests = append(e.requests, r.Method+" "+path)
+	e.mu.Unlock()
+	if e.asked != nil {
+		close(e.asked)
+		<-r.Context().Done()
+		return
+	}
+	w.Header().Set("Api-Version", "1.41")
+	w.Header().Set("Content-Type", "application/json")
+	answer := json.NewEncoder(w)
+	switch {
+	case path == "/_ping":
+	case path == "/info":
+		answer.Encode(map[string]any{"OSType": "linux", "NCPU": 2, "SystemTime": time.Now().Add(e.ahead)})
+	case path == "/containers/json":
+		answer.Encode([]any{})
+	case path == "/volumes":
+		answer.Encode(map[string]any{"Volumes": e.volumes})
+	case r.Method == http.MethodDelete:
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.WriteHeader(http.StatusNotFound)
+		answer.Encode(map[string]any{"message": "no such image"})
+	}
+}
+
+// count is how often something was asked for.
+func (e *fakeEngine) count(request string) (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, r := range e.requests {
+		if r == request {
+			n++
+		}
+	}
+	return n
+}

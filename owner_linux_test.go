@@ -1,0 +1,51 @@
+package sandbox
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWhoRuns(t *testing.T) {
+	require.NotEqual(t, noPlace, self().place)
+	require.True(t, self().seenBy(self()))
+	require.True(t, self().runs())
+
+	stat, err := readStat(1)
+	require.NoError(t, err)
+	require.True(t, owner{place: self().place, pid: 1, start: stat.start}.runs(), "PID 1, of whatever user")
+
+	o, _, end := neighbour(t)
+	require.True(t, o.runs())
+	reused := o
+	reused.start += "0"
+	require.False(t, reused.runs(), "the PID is now another process's")
+	end()
+	require.False(t, o.runs())
+}
+
+// A killed process whose parent does not wait for it keeps its PID.
+func TestAZombieHasEnded(t *testing.T) {
+	o, cmd, _ := neighbour(t)
+	require.NoError(t, cmd.Process.Kill())
+	require.Eventually(t, func() bool { return !o.runs() }, 5*time.Second, time.Millisecond)
+	stat, err := readStat(o.pid)
+	require.NoError(t, err, "it must still be there")
+	require.Equal(t, procStat{start: o.start, ended: true}, stat)
+}
+
+func TestWhoIsSeen(t *testing.T) {
+	me := owner{place: someBoot + "/1/2", pid: 1, start: "1"}
+	require.True(t, owner{place: me.place, pid: 2}.seenBy(me))
+	for why, place := range map[string]string{
+		"another boot":           "11234567-89ab-cdef-0123-456789abcdef/1/2",
+		"another PID namespace":  someBoot + "/3/2",
+		"another time namespace": someBoot + "/1/3",
+		"nowhere":                noPlace,
+	} {
+		require.False(t, owner{place: place, pid: 1, start: "1"}.seenBy(me), why)
+	}
+	nobody := owner{place: noPlace}
+	require.False(t, nobody.seenBy(nobody), "who sees nobody does not see who else sees nobody")
+}

@@ -1,0 +1,139 @@
+package sandbox
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// absentImage is a job that a fakeEngine refuses.
+var absentImage = Job{Image: "sha256:" + strings.Repeat("0", 64), Cmd: []string{"true"}}
+
+func requireOp(t *testing.T, want Op, err error) {
+	t.Helper()
+	var e *Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, want, e.Op, "%v", err)
+}
+
+func TestNewRefusesABadHost(t *testing.T) {
+	for _, host := range []string{"ssh://engine", "engine", "unix", "://", "ftp://engine:21"} {
+		r, err := New(Options{Host: host})
+		require.Nil(t, r)
+		requireOp(t, OpValidate, err)
+		require.ErrorContains(t, err, "Options.Host", host)
+	}
+	t.Setenv("DOCKER_HOST", "ssh://engine")
+	_, err := New(Options{})
+	requireOp(t, OpPull, err)
+	require.NotContains(t, err.Error(), "Options.Host", "the environment is to blame")
+}
+
+// An engine that comes up later is found then.
+func TestNewNeedsNoEngine(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "engine.sock")
+	t.Setenv("DOCKER_HOST", "unix:///no/engine/is/here.sock")
+	r, err := New(Options{Host: "unix://" + socket})
+	require.NoError(t, err)
+	for range 2 {
+		_, err = r.RunOnce(context.Background(), absentImage)
+		requireOp(t, OpPull, err)
+		require.ErrorContains(t, err, "does not answer")
+		report, err := r.Sweep(context.Background())
+		requireOp(t, OpCleanup, err)
+		require.NotErrorIs(t, err, ErrCleanup, "no removal failed")
+		require.Equal(t, SweepReport{}, report)
+	}
+
+	(&fakeEngine{socket: socket}).start(t)
+	_, err = r.RunOnce(context.Background(), absentImage)
+	require.ErrorContains(t, err, "no such image")
+	_, err = r.Sweep(context.Background())
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+}
+
+func TestTheEngineIsAskedOnce(t *testing.T) {
+	e := &fakeEngine{}
+	r := e.runner(t)
+	var runs sync.WaitGroup
+	for range 8 {
+		runs.Go(func() {
+			_, err := r.RunOnce(context.Background(), absentImage)
+			require.ErrorContains(t, err, "no such image")
+		})
+	}
+	runs.Wait()
+	require.Equal(t, 1, e.count("GET /info"), e.requests)
+	require.Equal(t, 1, e.count("HEAD /_ping"), e.requests)
+}
+
+func TestOneConnectionServesRunsInARow(t *testing.T) {
+	e := &fakeEngine{}
+	r := e.runner(t)
+	for range 5 {
+		_, err := r.RunOnce(context.Background(), absentImage)
+		require.ErrorContains(t, err, "no such image")
+	}
+	require.Equal(t, 1, e.connections)
+}
+
+// One caller's patience is not another's: who waits for the first answer of the
+// engine can give up, and Close ends everybody's wait.
+func TestWaitingForTheEngineEnds(t *testing.T) {
+	e := &fakeEngine{asked: make(chan struct{})}
+	r := e.runner(t)
+	swept := make(chan error, 1)
+	go func() {
+		_, err := r.Sweep(context.Background())
+		swept <- err
+	}()
+	<-e.asked
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	_, err := r.RunOnce(ctx, absentImage)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	requireOp(t, OpPull, err)
+	require.Empty(t, swept, "the other one still waits")
+
+	require.NoError(t, r.Close())
+	err = <-swept
+	require.ErrorIs(t, err, ErrClosed)
+	require.ErrorIs(t, err, context.Canceled)
+	requireOp(t, OpCleanup, err)
+}
+
+func TestClosedRunner(t *testing.T) {
+	e := &fakeEngine{}
+	r := e.runner(t)
+	for range 2 {
+		require.NoError(t, r.Close())
+		res, err := r.RunOnce(context.Background(), absentImage)
+		require.ErrorIs(t, err, ErrClosed)
+		requireOp(t, OpValidate, err)
+		require.Equal(t, Result{ExitCode: -1}, res)
+		_, err = r.Sweep(context.Background())
+		require.ErrorIs(t, err, ErrClosed)
+		requireOp(t, OpCleanup, err)
+	}
+	require.Empty(t, e.requests)
+}
+
+func TestCloseIsBounded(t *testing.T) {
+	r, err := newRunner(Options{}, bounds{stop: 100 * time.Millisecond})
+	require.NoError(t, err)
+	ctx, leave, err := r.enter(context.Background())
+	require.NoError(t, err)
+	err = r.Close()
+	require.ErrorIs(t, err, ErrCleanup)
+	requireOp(t, OpCleanup, err)
+	<-ctx.Done()
+	require.ErrorIs(t, context.Cause(ctx), ErrClosed)
+	leave()
+	require.NoError(t, r.Close())
+}

@@ -1,0 +1,195 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/volume"
+	"github.com/stretchr/testify/require"
+)
+
+// leftOf lists what the engine has of a run.
+func leftOf(t testing.TB, id string) []string {
+	t.Helper()
+	return objectNames(t, filters.Arg("label", labelRun+"="+id))
+}
+
+// objectNames lists containers in every state, and volumes.
+func objectNames(t testing.TB, which ...filters.KeyValuePair) (names []string) {
+	t.Helper()
+	ctx, filter := context.Background(), filters.NewArgs(which...)
+	containers, err := api.ContainerList(ctx, container.ListOptions{All: true, Filters: filter})
+	require.NoError(t, err)
+	for _, c := range containers {
+		names = append(names, "container "+c.Names[0][1:])
+	}
+	volumes, err := api.VolumeList(ctx, volume.ListOptions{Filters: filter})
+	require.NoError(t, err)
+	for _, v := range volumes.Volumes {
+		names = append(names, "volume "+v.Name)
+	}
+	return names
+}
+
+// runLabels are those of a run.
+func runLabels(id, owner, expires string) map[string]string {
+	return map[string]string{labelRun: id, labelOwner: owner, labelExpires: expires}
+}
+
+// makeContainer makes a container as nobody but a test does; it is removed at
+// the test's end.
+func makeContainer(t *testing.T, name, image string, labels map[string]string, mounts ...mount.Mount) string {
+	t.Helper()
+	ctx := context.Background()
+	_, err := api.ContainerCreate(ctx, &container.Config{Image: image, Cmd: []string{"sleep", "1000"}, Labels: labels},
+		&container.HostConfig{NetworkMode: "none", Mounts: mounts}, nil, nil, name)
+	require.NoError(t, err)
+	t.Cleanup(func() { api.ContainerRemove(ctx, name, container.RemoveOptions{Force: true}) })
+	return "container " + name
+}
+
+func makeVolume(t *testing.T, name string, labels map[string]string) string {
+	t.Helper()
+	ctx := context.Background()
+	_, err := api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: labels})
+	require.NoError(t, err)
+	t.Cleanup(func() { api.VolumeRemove(ctx, name, true) })
+	return "volume " + name
+}
+
+// leftover makes what a run leaves: a volume, and a container that refers to it.
+func leftover(t *testing.T, owner string) (id string, objects []string) {
+	t.Helper()
+	id = randomID()
+	name, labels := namePrefix+id, runLabels(id, owner, noExpiry)
+	v := makeVolume(t, name+"-0", labels)
+	c := makeContainer(t, name, busybox(), labels, mount.Mount{Type: mount.TypeVolume, Source: name + "-0", Target: "/workspace"})
+	return id, []string{c, v}
+}
+
+func TestSweepRemovesContainersInEveryState(t *testing.T) {
+	ctx, dead := context.Background(), endedOwner(t).String()
+	start := func(name string) error { return api.ContainerStart(ctx, name, container.StartOptions{}) }
+	for state, reach := range map[container.ContainerState]func(name string) error{
+		container.StateCreated: func(string) error { return nil },
+		container.StateRunning: start,
+		container.StatePaused: func(name string) error {
+			if err := start(name); err != nil {
+				return err
+			}
+			return api.ContainerPause(ctx, name)
+		},
+		container.StateExited: func(name string) error {
+			if err := start(name); err != nil {
+				return err
+			}
+			none := 0
+			return api.ContainerStop(ctx, name, container.StopOptions{Timeout: &none})
+		},
+	} {
+		t.Run(string(state), func(t *testing.T) {
+			id, _ := leftover(t, dead)
+			require.NoError(t, reach(namePrefix+id))
+			c, err := api.ContainerInspect(ctx, namePrefix+id)
+			require.NoError(t, err)
+			require.Equal(t, state, c.State.Status)
+			report := sweepOnce(t, defaultBounds)
+			require.Empty(t, leftOf(t, id))
+			require.Empty(t, about(id, report.Left))
+		})
+	}
+}
+
+// Nothing is touched, or mentioned, whose labels and name are not those of a run.
+func TestSweepLeavesForeignObjects(t *testing.T) {
+	id, other := randomID(), randomID()
+	name, dead := namePrefix+id, endedOwner(t).String()
+	labels := runLabels(id, dead, "2020-01-01T00:00:00Z")
+	image := makeImage(t, "labelled", busyboxFiles(), "LABEL "+labelRun+"="+id+" "+labelOwner+"="+dead)
+	foreign := []string{
+		makeContainer(t, "mine-"+id, image, nil), // as any program can run an image
+		makeContainer(t, name, busybox(), runLabels(other, dead, noExpiry)),
+		makeContainer(t, name+"-stage", busybox(), runLabels("", dead, noExpiry)),
+		makeContainer(t, name+"-1", busybox(), nil),
+		makeContainer(t, name+"-2", busybox(), map[string]string{"io.synchestra.sandbox": id, labelOwner: dead}),
+		makeContainer(t, name+"-stage2", busybox(), labels),
+		makeContainer(t, "my-"+name, busybox(), labels),
+		makeContainer(t, namePrefix+id[1:], busybox(), labels),
+		makeVolume(t, name+"-0", nil),
+		makeVolume(t, name+"-1", runLabels(other, dead, noExpiry)),
+		makeVolume(t, name+"-data", labels),
+		makeVolume(t, id, labels),
+	}
+	report := sweepOnce(t, defaultBounds)
+	all := objectNames(t)
+	for _, object := range foreign {
+		require.Contains(t, all, object)
+	}
+	require.Empty(t, about(id, report.Removed))
+	require.Empty(t, about(id, report.Left))
+	require.Empty(t, about(id[1:], report.Left))
+}
+
+func TestSweepByExpiry(t *testing.T) {
+	elsewhere := owner{place: someBoot + "/1/2", pid: 1, start: "1", load: randomID()}.String()
+	unseen := ": its process cannot be seen from here, and it "
+	at := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
+	for name, c := range map[string]struct {
+		expires string
+		why     func(expires string) string // nil = it is removed
+	}{
+		"long ago":  {at(-time.Hour), nil},
+		"in grace":  {at(-time.Minute), func(e string) string { return unseen + "expires at " + e }},
+		"to come":   {at(time.Hour), func(e string) string { return unseen + "expires at " + e }},
+		"never":     {noExpiry, func(string) string { return unseen + "has no expiry" }},
+		"malformed": {"tomorrow", func(string) string { return unseen + "has no expiry" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id := randomID()
+			v := makeVolume(t, namePrefix+id+"-0", runLabels(id, elsewhere, c.expires))
+			report := sweepOnce(t, defaultBounds)
+			if c.why == nil {
+				require.Empty(t, leftOf(t, id))
+				require.Empty(t, about(id, report.Left))
+				return
+			}
+			require.Equal(t, []string{v}, leftOf(t, id))
+			require.Equal(t, []string{v + c.why(c.expires)}, about(id, report.Left))
+		})
+	}
+}
+
+func TestSweepsAtOnce(t *testing.T) {
+	dead := endedOwner(t).String()
+	var ids []string
+	for range 4 {
+		id, _ := leftover(t, dead)
+		require.NoError(t, api.ContainerStart(context.Background(), namePrefix+id, container.StartOptions{}))
+		ids = append(ids, id)
+	}
+	r, err := New(Options{})
+	require.NoError(t, err)
+	var sweeps sync.WaitGroup
+	errs := make(chan error, 3)
+	for range cap(errs) {
+		sweeps.Go(func() {
+			_, err := r.Sweep(context.Background())
+			errs <- err
+		})
+	}
+	sweeps.Wait()
+	for range cap(errs) {
+		require.NoError(t, <-errs)
+	}
+	require.NoError(t, r.Close())
+	for _, id := range ids {
+		require.Empty(t, leftOf(t, id))
+	}
+}

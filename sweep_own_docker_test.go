@@ -1,0 +1,141 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/dockerx"
+)
+
+// hasty gives up soon on an engine that is not there.
+var hasty = bounds{
+	engine:  dockerx.Bounds{Call: 500 * time.Millisecond, Slow: 10 * time.Second, Stall: 10 * time.Second},
+	stop:    500 * time.Millisecond,
+	drain:   500 * time.Millisecond,
+	reader:  500 * time.Millisecond,
+	settle:  100 * time.Millisecond,
+	cleanup: 500 * time.Millisecond,
+	grace:   5 * time.Minute,
+}
+
+// The engine goes away in mid-run, and comes back.
+func TestSweepRemovesWhatAFailedCleanUpLeft(t *testing.T) {
+	var away atomic.Bool
+	g := newGate(t, func(request string) fate {
+		if strings.HasSuffix(request, "/start") {
+			away.Store(true)
+		}
+		return fate{lost: away.Load()}
+	})
+	r, err := newRunner(Options{Host: g.host}, hasty)
+	require.NoError(t, err)
+	j := sh("true")
+	j.InputTar = bytes.NewReader(tarOf(t, file{name: "in"}))
+	_, id, err := runWith(context.Background(), r, j)
+	require.ErrorIs(t, err, ErrCleanup)
+	name := namePrefix + id
+	left := []string{"container " + name, "container " + name + "-stage", "volume " + name + "-0"}
+	require.ElementsMatch(t, left, leftOf(t, id))
+
+	away.Store(false)
+	report, err := r.Sweep(context.Background())
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.ElementsMatch(t, left, about(id, report.Removed))
+	require.Empty(t, about(id, report.Left))
+	require.Empty(t, leftOf(t, id))
+}
+
+// The image's labels do not become those of the run: it would look left over.
+func TestLabelsOfARun(t *testing.T) {
+	image := makeImage(t, "expired", busyboxFiles(),
+		"LABEL "+labelRun+"=0 "+labelOwner+"="+endedOwner(t).String()+" "+labelExpires+"=2020-01-01T00:00:00Z")
+	for _, bounded := range []bool{false, true} {
+		ctx, cancel := context.WithCancel(context.Background())
+		if bounded {
+			ctx, cancel = context.WithTimeout(ctx, time.Hour)
+		}
+		r, err := New(Options{})
+		require.NoError(t, err)
+		j := sh("sleep 1000")
+		j.Image = image
+		j.InputTar = bytes.NewReader(tarOf(t, file{name: "in"}))
+		id, ended := startRun(ctx, r, j)
+		name := namePrefix + id
+		waitRunning(t, context.Background(), name)
+		job, err := api.ContainerInspect(ctx, name)
+		require.NoError(t, err)
+		stage, err := api.ContainerInspect(ctx, name+"-stage")
+		require.NoError(t, err)
+		volume, err := api.VolumeInspect(ctx, name+"-0")
+		require.NoError(t, err)
+		for _, labels := range []map[string]string{job.Config.Labels, stage.Config.Labels, volume.Labels} {
+			requireLabels(t, ctx, id, labels)
+		}
+		report, err := r.Sweep(ctx)
+		require.NoError(t, err)
+		require.ElementsMatch(t, ofRun(id, ": its run is live in this process"), about(id, report.Left))
+		cancel()
+		require.ErrorIs(t, (<-ended).err, context.Canceled)
+		require.NoError(t, r.Close())
+		require.Empty(t, leftOf(t, id))
+	}
+}
+
+func requireLabels(t *testing.T, ctx context.Context, id string, labels map[string]string) {
+	t.Helper()
+	require.Len(t, labels, 3)
+	require.Equal(t, id, labels[labelRun])
+	require.Equal(t, self().String(), labels[labelOwner])
+	deadline, bounded := ctx.Deadline()
+	if !bounded {
+		require.Equal(t, noExpiry, labels[labelExpires])
+		return
+	}
+	expires, err := time.Parse(time.RFC3339, labels[labelExpires])
+	require.NoError(t, err)
+	require.WithinDuration(t, deadline.Add(defaultBounds.ending()), expires, 5*time.Second)
+}
+
+func TestSweepThatIsCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	id, objects := leftover(t, self().String())
+	g := newGate(t, func(request string) fate {
+		if strings.HasPrefix(request, "DELETE ") {
+			cancel()
+			return fate{lost: true}
+		}
+		return fate{}
+	})
+	r, err := New(Options{Host: g.host})
+	require.NoError(t, err)
+	report, err := r.Sweep(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, ErrCleanup)
+	requireOp(t, OpCleanup, err)
+	require.Empty(t, about(id, report.Removed))
+	left := about(id, report.Left)
+	require.Len(t, left, len(objects))
+	for i, object := range objects {
+		require.Contains(t, left[i], object+": ")
+		require.ErrorContains(t, err, object+" may be left")
+	}
+
+	report, err = r.Sweep(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	requireOp(t, OpCleanup, err)
+	require.Equal(t, SweepReport{}, report)
+	require.NoError(t, r.Close())
+
+	report = sweepOnce(t, defaultBounds)
+	require.Equal(t, objects, about(id, report.Removed))
+	require.Empty(t, leftOf(t, id))
+}
