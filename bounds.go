@@ -12,6 +12,7 @@ type bounds struct {
 	engine  dockerx.Bounds
 	stop    time.Duration // from the decision to kill to the confirmed exit
 	drain   time.Duration // between the output's end and the exit, either way round
+	slack   time.Duration // by how much the output's end may seem to precede the exit
 	reader  time.Duration // for a caller's Read after the upload has ended
 	settle  time.Duration // how long a create whose answer was lost may still succeed
 	cleanup time.Duration // the whole clean-up of a run, and each removal of a Sweep
@@ -27,6 +28,7 @@ var defaultBounds = bounds{
 	},
 	stop:    30 * time.Second,
 	drain:   5 * time.Second,
+	slack:   500 * time.Millisecond,
 	reader:  500 * time.Millisecond,
 	settle:  2 * time.Second,
 	cleanup: 30 * time.Second,

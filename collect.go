@@ -10,12 +10,19 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
 // collect copies the artifacts out of a container that has stopped. Links are
 // not followed, sizes are known before anything is read, and a path that cannot
-// be had is no error but has its reason in the second map.
-func (r *run) collect(ctx context.Context, p plan, dirs []directory) (map[string][]byte, map[string]error, error) {
+// be had is no error but has its reason in the second map. An end of ctx leaves
+// nothing, and so does somebody who starts the container again, whose artifacts
+// would be those of a command under way.
+func (r *run) collect(ctx context.Context, p plan, dirs []directory, exit dockerx.Exit) (map[string][]byte, map[string]error, error) {
+	if len(p.collect) == 0 {
+		return nil, nil, nil
+	}
 	c := &collector{
 		run: r, left: p.limits.ArtifactBytes, names: max(p.limits.ArtifactBytes, minNames), seen: map[string]fileInfo{},
 	}
@@ -23,9 +30,14 @@ func (r *run) collect(ctx context.Context, p plan, dirs []directory) (map[string
 		c.own = append(c.own, d.path)
 	}
 	for _, path := range p.collect {
-		if err := c.path(ctx, path); err != nil {
+		if err := c.path(ctx, path); ctx.Err() != nil {
+			return nil, nil, context.Cause(ctx)
+		} else if err != nil {
 			return c.files, c.missed, err
 		}
+	}
+	if err := r.engine.Unchanged(ctx, r.name, exit); err != nil {
+		return nil, nil, err
 	}
 	return c.files, c.missed, nil
 }

@@ -76,6 +76,23 @@ func (r *run) upload(ctx context.Context, name string, p plan, dirs []directory)
 	return err
 }
 
+// checkStaged makes sure that the job's container has the volumes that were
+// filled: they cannot have been removed while the staging container was there, and
+// the engine makes new ones, empty, in place of missing ones.
+func (r *run) checkStaged(ctx context.Context, volumes map[string]string) error {
+	if len(volumes) == 0 {
+		return nil
+	}
+	state, err := r.engine.Inspect(ctx, r.name+"-stage")
+	if err == nil && state.Gone {
+		err = dockerx.ErrGone
+	}
+	if err != nil {
+		return fmt.Errorf("staging container: %w", err)
+	}
+	return nil
+}
+
 // errUploadEnded is what the writer of the input sees when the engine wants no
 // more of it. A caller's own reader can fail with io.ErrClosedPipe.
 var errUploadEnded = errors.New("upload ended")

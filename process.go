@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -16,21 +15,23 @@ type process struct {
 	run     *run
 	stream  *dockerx.Attachment
 	logs    *capture
-	drained chan struct{} // closed after lost is set
+	drained chan struct{} // closed after the next two are set
+	ended   time.Time     // when the output ended
 	lost    error         // why the output is not complete
+	begun   time.Time     // before the start
 	exited  <-chan dockerx.Exit
 	unwait  context.CancelFunc
 }
 
 // execute runs the created container to its end and fills in what the run
 // brought: exit status, output, TimedOut.
-func (r *run) execute(ctx context.Context, l Limits, res *Result) error {
+func (r *run) execute(ctx context.Context, l Limits, res *Result) (dockerx.Exit, error) {
 	p, err := r.start(ctx, l)
 	if err != nil {
 		if p != nil {
 			res.Logs, res.LogsDropped = p.logs.result()
 		}
-		return fail(OpStart, err)
+		return dockerx.Exit{}, fail(OpStart, err)
 	}
 	end, timedOut, err := p.await(ctx, l.Timeout)
 	p.release()
@@ -40,7 +41,7 @@ func (r *run) execute(ctx context.Context, l Limits, res *Result) error {
 		// A job that ended before our kill reached it has its own status.
 		res.TimedOut = timedOut && end.Code == killedStatus
 	}
-	return fail(OpWait, err)
+	return end, fail(OpWait, err)
 }
 
 // killedStatus is the exit status after SIGKILL.
@@ -56,21 +57,35 @@ func (r *run) start(ctx context.Context, l Limits) (*process, error) {
 	p := &process{run: r, stream: stream, logs: newCapture(l.LogBytes), drained: make(chan struct{})}
 	go func() { // release waits for it
 		p.lost = stream.Demultiplex(p.logs, p.logs)
+		p.ended = time.Now()
 		close(p.drained)
 	}()
 	// The caller's end must not end the wait: the kill that follows needs it.
 	waiting, unwait := context.WithCancel(context.WithoutCancel(ctx))
 	p.unwait = unwait
 	if p.exited, err = r.engine.Wait(waiting, r.name); err == nil {
-		if err = r.engine.Start(ctx, r.name); !dockerx.OutcomeKnown(err) {
-			p.salvage(ctx)
-		}
+		err = p.begin(ctx)
 	}
 	if err != nil {
 		p.release()
 		return p, err
 	}
 	return p, nil
+}
+
+// begin starts the container.
+func (p *process) begin(ctx context.Context) error {
+	select {
+	case <-p.drained:
+		return fmt.Errorf("%w: its stream ended before the start", ErrOutputLost)
+	default:
+	}
+	p.begun = time.Now()
+	err := p.run.engine.Start(ctx, p.run.name)
+	if !dockerx.OutcomeKnown(err) {
+		p.salvage(ctx)
+	}
+	return err
 }
 
 // salvage waits for the output of a command that ran although its start's answer
@@ -102,79 +117,4 @@ func (p *process) release() {
 		for range p.exited {
 		}
 	}
-}
-
-// await waits for the exit. At the timeout, at the end of ctx, and when the
-// output breaks off, it kills the container and waits again. timedOut says that
-// the timeout's kill ended it; err that the run was cut off otherwise.
-func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx.Exit, timedOut bool, err error) {
-	var expired, orphaned <-chan time.Time
-	if timeout > 0 {
-		timer := time.NewTimer(timeout)
-		defer timer.Stop()
-		expired = timer.C
-	}
-	drained := p.drained
-	for ended := false; !ended; {
-		select {
-		case end = <-p.exited:
-			ended = true
-		case <-drained:
-			// The output ends a moment before the exit is known.
-			drained, orphaned = nil, time.After(p.run.bounds.drain)
-			if p.lost != nil {
-				end, _ = p.kill(ctx) // drain reports why
-				ended = true
-			}
-		case <-orphaned:
-			end, _ = p.kill(ctx)
-			err, ended = fmt.Errorf("%w: it ended, but the container was still running", ErrOutputLost), true
-		case <-expired:
-			end, timedOut = p.kill(ctx)
-			ended = true
-		case <-ctx.Done():
-			end, _ = p.kill(ctx)
-			err, ended = context.Cause(ctx), true
-		}
-	}
-	return end, timedOut, errors.Join(err, end.Err, p.drain())
-}
-
-// kill kills the container and waits for its exit. ours is false if the
-// container had stopped before; a kill whose answer was lost counts as ours.
-func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
-	bound := p.run.bounds.stop
-	late := fmt.Errorf("killed, but no exit within %v", bound)
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), bound, late)
-	defer cancel()
-	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		killed, err := p.run.engine.Kill(ctx, p.run.name)
-		ours = ours || killed || err != nil
-		var again <-chan time.Time
-		if err != nil {
-			again = time.After(pause)
-		}
-		select {
-		case end = <-p.exited:
-			return end, ours
-		case <-ctx.Done():
-			return dockerx.Exit{Err: errors.Join(late, err)}, ours
-		case <-again:
-		}
-	}
-}
-
-// drain waits for the end of the output of a container that has stopped.
-func (p *process) drain() error {
-	select {
-	case <-p.drained:
-	case <-time.After(p.run.bounds.drain):
-		p.stream.Close()
-		<-p.drained
-		return fmt.Errorf("%w: no end of the output within %v of the exit", ErrOutputLost, p.run.bounds.drain)
-	}
-	if p.lost != nil {
-		return fmt.Errorf("%w: %w", ErrOutputLost, p.lost)
-	}
-	return nil
 }

@@ -80,13 +80,17 @@ func (r *run) steps(ctx context.Context, j Job, res *Result) error {
 	if err := r.createContainer(ctx, r.name, config, host); err != nil {
 		return fail(OpCreate, p.explainCreate(err))
 	}
+	if err := r.checkStaged(ctx, volumes); err != nil {
+		return fail(OpCreate, err)
+	}
 
 	// 6. Run.
-	if err := r.execute(ctx, p.limits, res); err != nil {
+	exit, err := r.execute(ctx, p.limits, res)
+	if err != nil {
 		return err
 	}
 
 	// 7. Collect, and 8. the result.
-	res.Artifacts, res.Uncollected, err = r.collect(ctx, p, dirs)
+	res.Artifacts, res.Uncollected, err = r.collect(ctx, p, dirs, exit)
 	return fail(OpCollect, err)
 }

@@ -26,7 +26,11 @@ func (c *Client) Upload(ctx context.Context, name string, tar io.ReadCloser) err
 	defer context.AfterFunc(ctx, unblock)()
 	ctx = whenLost(ctx, unblock)
 	// CopyUIDGID stays off: 20.10 looks the user up in the image's passwd.
-	return cause(ctx, c.api.CopyToContainer(ctx, name, "/", dog.source(tar), container.CopyToContainerOptions{}))
+	err := c.api.CopyToContainer(ctx, name, "/", dog.source(tar), container.CopyToContainerOptions{})
+	if errors.Is(err, io.ErrClosedPipe) && ctx.Err() == nil {
+		return errors.New("upload: the connection to the engine was lost") // so tar was closed
+	}
+	return cause(ctx, err)
 }
 
 // Stat describes a path in a container. A link is described, not followed; a

@@ -54,11 +54,16 @@ func New(host string, bounds Bounds) (*Client, error) {
 	if scheme, _, found := strings.Cut(host, "://"); found && !slices.Contains(schemes, scheme) {
 		return nil, fmt.Errorf("engine address %q has the scheme %q; use one of %v", host, scheme, schemes)
 	}
+	var calls *http.Client
 	api, err := client.NewClientWithOpts(client.WithTLSClientConfigFromEnv(), address, client.WithVersionFromEnv(),
-		client.WithAPIVersionNegotiation(), withOwnDialer)
+		client.WithAPIVersionNegotiation(), withOwnDialer, func(c *client.Client) error {
+			calls = c.HTTPClient() // a copy, to be wrapped when the SDK is done with it
+			return client.WithHTTPClient(calls)(c)
+		})
 	if err != nil {
 		return nil, fmt.Errorf("engine configuration: %w", err)
 	}
+	calls.Transport = noPages{calls.Transport}
 	return &Client{api: api, bounds: bounds}, nil
 }
 
@@ -170,4 +175,18 @@ func transport(c *client.Client) (*http.Transport, error) {
 		return nil, fmt.Errorf("engine client has no HTTP transport but %T", c.HTTPClient().Transport)
 	}
 	return tr, nil
+}
+
+// noPages refuses what a web server or a proxy says in the engine's place: the
+// SDK goes by the status alone, so a page with 200 would pass for a start or a
+// removal, and one with 404 for an object that is gone.
+type noPages struct{ next http.RoundTripper }
+
+func (n noPages) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := n.next.RoundTrip(r)
+	if err == nil && strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") {
+		answer.Body.Close()
+		return nil, fmt.Errorf("%s %s was answered with a web page (%s); is this a Docker Engine?", r.Method, r.URL.Path, answer.Status)
+	}
+	return answer, err
 }

@@ -24,8 +24,19 @@ func (c *Client) Create(ctx context.Context, name string, config *container.Conf
 	return cause(ctx, err)
 }
 
-// Start starts a container. After an error it may run all the same.
+// Start starts a container for the first time. After an error it may run all the
+// same.
 func (c *Client) Start(ctx context.Context, name string) error {
+	// The engine takes a second start for a success, as it does one after an end.
+	state, err := c.Inspect(ctx, name)
+	switch {
+	case err != nil:
+		return err
+	case state.Gone:
+		return ErrGone
+	case !state.Created:
+		return errStarted
+	}
 	ctx, cancel := c.slow(ctx)
 	defer cancel()
 	return cause(ctx, c.api.ContainerStart(ctx, name, container.StartOptions{}))
@@ -46,10 +57,13 @@ func (c *Client) Kill(ctx context.Context, name string) (bool, error) {
 // State is a container's state. The zero value is a container that exited
 // with status 0.
 type State struct {
+	Created   bool // never started
 	Running   bool // or created, paused or restarting: the exit is to come
 	Restarted bool // running, but not for the first time
 	Gone      bool // removed, or being removed
 	ExitCode  int
+	StartedAt string        // of the last start
+	Ran       time.Duration // of a run that has ended
 }
 
 // Inspect asks for a container's state.
@@ -67,13 +81,24 @@ func (c *Client) Inspect(ctx context.Context, name string) (State, error) {
 	}
 	switch found.State.Status {
 	case container.StateExited:
-		return State{ExitCode: found.State.ExitCode}, nil
+		return ended(found.State), nil
 	case container.StateRemoving, container.StateDead:
 		return State{Gone: true}, nil
 	default:
-		ended := found.State.FinishedAt != "" && !strings.HasPrefix(found.State.FinishedAt, "0001-")
-		return State{Running: true, Restarted: ended}, nil
+		again := found.State.FinishedAt != "" && !strings.HasPrefix(found.State.FinishedAt, "0001-")
+		created := found.State.Status == container.StateCreated
+		return State{Created: created, Running: true, Restarted: again, StartedAt: found.State.StartedAt}, nil
 	}
+}
+
+func ended(s *container.State) State {
+	e := State{ExitCode: s.ExitCode, StartedAt: s.StartedAt}
+	started, startErr := time.Parse(time.RFC3339Nano, s.StartedAt)
+	finished, err := time.Parse(time.RFC3339Nano, s.FinishedAt)
+	if startErr == nil && err == nil {
+		e.Ran = finished.Sub(started)
+	}
+	return e
 }
 
 // Remove force-removes a container by name with its anonymous volumes and

@@ -14,7 +14,7 @@ func TestInspect(t *testing.T) {
 		answer answer
 		want   State
 	}{
-		"created":    {state("created", 0), State{Running: true}},
+		"created":    {state("created", 0), State{Created: true, Running: true}},
 		"running":    {state("running", 0), State{Running: true}},
 		"paused":     {state("paused", 0), State{Running: true}},
 		"restarting": {state("restarting", 1), State{Running: true}},

@@ -88,7 +88,7 @@ func TestEnsureImageFails(t *testing.T) {
 		"ends too early":              {first: notFound, pull: pull(200, goodPull), err: "no such thing"},
 		"cut in a message":            {first: notFound, pull: pull(200, goodPull+`{"stat`), err: "unexpected EOF"},
 		"cut by the network":          {first: notFound, pull: cutPull, err: "unexpected EOF"},
-		"no JSON":                     {first: notFound, pull: page, err: "reading the pull's progress"},
+		"a web page":                  {first: notFound, pull: page, err: "was answered with a web page (200 OK)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine := imageEngine(t, ample, inTurn(c.first), c.pull)

@@ -11,14 +11,20 @@ import (
 // ErrGone is returned for a container that somebody else removed.
 var ErrGone = errors.New("the container was removed by somebody else")
 
+// errStarted is returned for a container that is not in its first state any more.
+var errStarted = errors.New("the container was started by somebody else")
+
 // errRestarted is returned for a container that ended and is running all the same.
 var errRestarted = errors.New("the container was started again by somebody else")
 
 // Exit is the confirmed end of a container's run: the container has certainly
 // stopped if Err is nil.
 type Exit struct {
-	Code int
-	Err  error // why there is no Code
+	Code  int
+	Run   string        // which of the container's runs it was, for Unchanged
+	Ran   time.Duration // from its start to its exit, by the engine's clock
+	Broke time.Time     // when the wait's connection broke, zero = it did not
+	Err   error         // why there is no Code
 }
 
 // Wait registers for the next exit of a container that has not started yet and
@@ -62,10 +68,13 @@ func receive(results <-chan container.WaitResponse, errs <-chan error) Exit {
 
 // confirm looks at the container until it is seen to have stopped: the engine
 // also reports an exit, with status 0, for a container that is removed, and a
-// wait whose connection broke says nothing at all. It gives up on an engine
-// that has not answered for the bound of a call.
+// wait whose connection broke says nothing at all. One answer may be lost: it
+// gives up on an engine that has been silent for the bound of two calls.
 func (c *Client) confirm(ctx context.Context, name string, e Exit) Exit {
-	silence := time.Now().Add(c.bounds.Call)
+	if e.Err != nil {
+		e.Broke = time.Now()
+	}
+	silence := time.Now().Add(2 * c.bounds.Call)
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		state, err := c.Inspect(ctx, name)
 		switch {
@@ -75,11 +84,11 @@ func (c *Client) confirm(ctx context.Context, name string, e Exit) Exit {
 			return Exit{Err: errRestarted}
 		case err == nil && !state.Running && e.Err == nil:
 			// A late duplicate of the exit event can overwrite the state's code.
-			return e
+			return Exit{Code: e.Code, Run: state.StartedAt, Ran: state.Ran}
 		case err == nil && !state.Running:
-			return Exit{Code: state.ExitCode}
+			return Exit{Code: state.ExitCode, Run: state.StartedAt, Ran: state.Ran, Broke: e.Broke}
 		case err == nil && e.Err != nil:
-			silence = time.Now().Add(c.bounds.Call)
+			silence = time.Now().Add(2 * c.bounds.Call)
 		case err == nil:
 			err = errors.New("the engine reported an exit, but the container has not stopped")
 		}
@@ -94,4 +103,18 @@ func (c *Client) confirm(ctx context.Context, name string, e Exit) Exit {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// Unchanged tells whether a container has not been started again since an exit.
+func (c *Client) Unchanged(ctx context.Context, name string, e Exit) error {
+	state, err := c.Inspect(ctx, name)
+	switch {
+	case err != nil:
+		return err
+	case state.Gone:
+		return ErrGone
+	case state.Running || state.StartedAt != e.Run:
+		return errRestarted
+	}
+	return nil
 }

@@ -142,7 +142,10 @@ func TestConfirmWaitsForALongRun(t *testing.T) {
 		inTurn(now).serve(w, r)
 	}})
 	inTime(t, func() {
-		require.Equal(t, Exit{Code: 7}, engine.confirm(context.Background(), "c", Exit{Err: io.ErrUnexpectedEOF}))
+		exit := engine.confirm(context.Background(), "c", Exit{Err: io.ErrUnexpectedEOF})
+		require.NoError(t, exit.Err)
+		require.Equal(t, 7, exit.Code)
+		require.WithinDuration(t, start, exit.Broke, run)
 	})
 }
 

@@ -1,0 +1,103 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/synchestra-io/sandbox/internal/dockerx"
+)
+
+// await waits for the exit. At the timeout, at the end of ctx, and when the
+// output breaks off, it kills the container and waits again. timedOut says that
+// the timeout's kill ended it; err that the run was cut off otherwise.
+func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx.Exit, timedOut bool, err error) {
+	var expired, orphaned <-chan time.Time
+	if timeout > 0 {
+		timer := time.NewTimer(timeout)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	drained := p.drained
+	for ended := false; !ended; {
+		select {
+		case end = <-p.exited:
+			ended = true
+		case <-drained:
+			// The output ends a moment before the exit is known.
+			drained, orphaned = nil, time.After(p.run.bounds.drain)
+			if p.lost != nil {
+				end, _ = p.kill(ctx) // drain reports why
+				ended = true
+			}
+		case <-orphaned:
+			end, _ = p.kill(ctx)
+			err, ended = fmt.Errorf("%w: it ended, but the container was still running", ErrOutputLost), true
+		case <-expired:
+			end, timedOut = p.kill(ctx)
+			ended = true
+		case <-ctx.Done():
+			end, _ = p.kill(ctx)
+			err, ended = context.Cause(ctx), true
+		}
+	}
+	return end, timedOut, errors.Join(err, end.Err, p.drain(end))
+}
+
+// kill kills the container and waits for its exit. ours is false if the
+// container had stopped before; a kill whose answer was lost counts as ours.
+func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
+	bound := p.run.bounds.stop
+	late := fmt.Errorf("no exit within %v of the order to kill it", bound)
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), bound, late)
+	defer cancel()
+	for pause := 10 * time.Millisecond; ; pause *= 2 {
+		killed, err := p.run.engine.Kill(ctx, p.run.name)
+		ours = ours || killed || err != nil
+		var again <-chan time.Time
+		if err != nil {
+			again = time.After(pause)
+		}
+		select {
+		case end = <-p.exited:
+			return end, ours
+		case <-ctx.Done():
+			if errors.Is(err, late) {
+				err = nil // it was the bound that ended the last call
+			}
+			return dockerx.Exit{Err: errors.Join(late, err)}, ours
+		case <-again:
+		}
+	}
+}
+
+// drain waits for the end of the output of a container that has stopped.
+func (p *process) drain(end dockerx.Exit) error {
+	select {
+	case <-p.drained:
+	case <-time.After(p.run.bounds.drain):
+		p.stream.Close()
+		<-p.drained
+		return fmt.Errorf("%w: the stream did not end within %v", ErrOutputLost, p.run.bounds.drain)
+	}
+	if p.lost != nil {
+		return fmt.Errorf("%w: %w", ErrOutputLost, p.lost)
+	}
+	return p.complete(end)
+}
+
+// complete tells whether a stream that ended on a frame's border can have ended
+// with the container. One that is cut there, as by an engine that dies, looks the
+// same.
+func (p *process) complete(end dockerx.Exit) error {
+	switch ran := p.ended.Sub(p.begun); {
+	case end.Err != nil:
+		return nil // which is reported
+	case !end.Broke.IsZero() && p.ended.Before(end.Broke.Add(p.run.bounds.drain)):
+		return fmt.Errorf("%w: the connection to the engine broke while the container ran", ErrOutputLost)
+	case ran+p.run.bounds.slack < end.Ran:
+		return fmt.Errorf("%w: the stream ended after %v, the container after %v", ErrOutputLost, ran, end.Ran)
+	}
+	return nil
+}
