@@ -3,94 +3,157 @@
 package sandbox
 
 import (
-	"bytes"
 	"context"
+	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
-// faultBounds are short enough for a loop over every request, and long enough
-// for a busy engine.
-var faultBounds = bounds{
-	engine:  dockerx.Bounds{Call: 5 * time.Second, Slow: 10 * time.Second, Stall: 10 * time.Second},
-	stop:    10 * time.Second,
-	drain:   2 * time.Second,
-	reader:  500 * time.Millisecond,
-	settle:  200 * time.Millisecond,
-	cleanup: 10 * time.Second,
-}
-
 // TestFaultAtEveryRequest runs a job with a pull, an input and artifacts as
-// often as the clean run has requests, each time with a fault at another one.
+// often as the clean run has requests and there are faults, each time with one
+// fault at one request. With -v it prints what came of each.
 func TestFaultAtEveryRequest(t *testing.T) {
-	r := newRegistry(t)
-	ref, _ := r.push(t, probeImage(t, "faults"), "faults")
-	clean := newFaultProxy(t, -1, "")
-	want, err := faultyRun(t, clean, ref)
-	require.NoError(t, err)
-	require.Equal(t, "input", string(want.Logs))
-	require.Len(t, want.Artifacts, 1)
-
-	requests := clean.seen()
-	for i, request := range requests {
-		for _, f := range []fault{refuse, dropAnswer} {
-			t.Run(caseName(i, request, f), func(t *testing.T) {
-				assertNoGoroutines(t)
-				p := newFaultProxy(t, i, f)
-				res, err := faultyRun(t, p, ref)
-				require.True(t, p.hasFired())
-				if err == nil {
-					require.Equal(t, want, res, "no error, so the result must be complete")
-					return
+	m := newMatrix(t, faultJob(), requestFaults)
+	made := slices.IndexFunc(m.clean, func(x exchange) bool { return x.request == "POST /volumes/create" })
+	for i, x := range m.clean {
+		for _, f := range requestFaults {
+			if !f.applies(x) {
+				continue
+			}
+			t.Run(caseName(i, x.request, f), func(t *testing.T) {
+				j := m.fresh(t)
+				t.Parallel()
+				o := m.cell(t, i, f, j)
+				switch {
+				case f == gone:
+					m.unreachable(t, x, o, i >= made)
+				case f.canceled():
+					m.canceled(t, i, o)
+				default:
+					m.completeOrTrue(t, x, o)
 				}
-				var step *Error
-				require.ErrorAs(t, err, &step)
-				require.Contains(t, stepsOf(p.seen()[i]), step.Op, "%v", err)
-				require.NotErrorIs(t, err, ErrCleanup)
 			})
 		}
 	}
 }
 
-// faultyRun runs the job through the proxy; the image is absent at its start.
-func faultyRun(t *testing.T, p *faultProxy, ref string) (Result, error) {
+// completeOrTrue is the rule for a fault that happens once: all of the result,
+// or an error that names the step and no reason that is not there. Nothing is
+// left in either case.
+func (m *matrix) completeOrTrue(t *testing.T, x exchange, o outcome) {
 	t.Helper()
-	removeImage(t, ref)
-	t.Setenv("DOCKER_HOST", p.host)
-	j := Job{
-		Image: ref, Cmd: []string{"cat", "/workspace/in"}, Limits: Limits{Network: "none"},
-		InputTar: bytes.NewReader(tarOf(t, file{name: "in", body: "input"})),
-		Collect:  []string{"/workspace/in"},
+	assertNothingLeft(t, o.id)
+	if o.err == nil {
+		m.same(t, o.res)
+		return
 	}
-	r, err := newRunner(Options{}, faultBounds)
-	require.NoError(t, err)
-	start := time.Now()
-	res, id, err := runWith(context.Background(), r, j)
-	require.Less(t, time.Since(start), 15*time.Second)
-	require.NoError(t, r.Close())
-	assertNothingLeft(t, id)
-	return res, err
+	assertTrue(t, o.err, stepsOf(x.request))
+	require.NotErrorIs(t, o.err, context.Canceled)
+	require.NotContains(t, o.err.Error(), "context canceled")
+	require.NotErrorIs(t, o.err, ErrCleanup)
 }
 
-// stepsOf lists the steps to which a failure of a request may be put down.
-func stepsOf(request string) []Op {
-	_, path, _ := strings.Cut(shortRequest(request), " ")
-	switch path {
-	case "/_ping", "/info", "/images/create", "/images/ref/json":
-		return []Op{OpPull}
-	case "/volumes/create", "/containers/job-stage/archive":
-		return []Op{OpStage}
-	case "/containers/create":
-		return []Op{OpStage, OpCreate} // the staging container's, the job's
-	case "/containers/job/attach", "/containers/job/wait", "/containers/job/start":
-		return []Op{OpStart}
-	case "/containers/job/archive":
-		return []Op{OpCollect}
+// canceled is the rule for a caller who cancels: nothing is left, and only where
+// nothing remains to be broken off is it no error.
+func (m *matrix) canceled(t *testing.T, i int, o outcome) {
+	t.Helper()
+	assertNothingLeft(t, o.id)
+	last := i + 1 // the last download can be over, or not
+	removals := slices.IndexFunc(m.clean, func(x exchange) bool { return strings.HasPrefix(x.request, "DELETE ") })
+	if o.err == nil {
+		require.GreaterOrEqual(t, last, removals, "the run went on")
+		m.same(t, o.res)
+		return
 	}
-	return nil // inspect and removal are repeated: no failure is expected
+	require.Less(t, i, removals, "nothing was broken off: %v", o.err)
+	require.ErrorIs(t, o.err, context.Canceled)
+	require.NotErrorIs(t, o.err, ErrCleanup)
+	require.Empty(t, o.res.Artifacts)
+}
+
+// unreachable is the rule for an engine that does not come back: what may be
+// left is named, and all that is left is among it.
+func (m *matrix) unreachable(t *testing.T, x exchange, o outcome, made bool) {
+	t.Helper()
+	left := objectsOf(t, labelRun+"="+o.id)
+	assertTrue(t, o.err, append(stepsOf(x.request), OpCleanup))
+	require.Equal(t, made, errors.Is(o.err, ErrCleanup), "%v", o.err)
+	for _, object := range left {
+		require.ErrorContains(t, o.err, object)
+	}
+	if step, _ := errorAs(o.err); step.Op == OpCleanup {
+		m.same(t, o.res)
+	}
+}
+
+// assertTrue checks an error's step and that it blames no deadline of the
+// caller's, who had none.
+func assertTrue(t *testing.T, err error, steps []Op) {
+	t.Helper()
+	step, failed := errorAs(err)
+	require.True(t, failed, "%v", err)
+	require.Contains(t, steps, step.Op, "%v", err)
+	require.NotEmpty(t, step.Err.Error())
+	require.NotErrorIs(t, err, context.DeadlineExceeded)
+	require.NotContains(t, err.Error(), "deadline exceeded")
+}
+
+func errorAs(err error) (step *Error, failed bool) {
+	return step, errors.As(err, &step)
+}
+
+// TestFaultInTheOutput cuts the output's stream in every place. Where the engine
+// would end it as well, after the last write, a cut cannot be told from the end.
+func TestFaultInTheOutput(t *testing.T) {
+	m := newMatrix(t, faultJob(), streamFaults)
+	i := slices.IndexFunc(m.clean, func(x exchange) bool { return x.request == "POST /containers/job/attach" })
+	for _, f := range streamFaults {
+		t.Run(string(f), func(t *testing.T) {
+			j := m.fresh(t)
+			t.Parallel()
+			if f == streamEarly || f == streamBorder {
+				j.Env = map[string]string{pauseEnv: strconv.Itoa(int(stillRunning.Seconds()))}
+			}
+			o := m.cell(t, i, f, j)
+			assertNothingLeft(t, o.id)
+			if f == streamEnd && o.err == nil {
+				m.same(t, o.res)
+				return
+			}
+			assertTrue(t, o.err, []Op{OpStart, OpWait})
+			require.ErrorIs(t, o.err, ErrOutputLost)
+			require.NotErrorIs(t, o.err, ErrCleanup)
+		})
+	}
+}
+
+// TestTimeoutAtEveryRequest runs a job that sleeps until its timeout. Each
+// request from then on is held for longer than the timeout; the kill, which no
+// other run has, meets the other faults too.
+func TestTimeoutAtEveryRequest(t *testing.T) {
+	j := faultJob()
+	j.Env[pauseEnv] = "60"
+	j.Limits.Timeout = faultTimeout
+	columns := []fault{held, refuse, dropAnswer, late, never, html, html404}
+	m := newMatrix(t, j, columns)
+	require.True(t, m.want.TimedOut)
+	require.Equal(t, killedStatus, m.want.ExitCode)
+	first := slices.IndexFunc(m.clean, func(x exchange) bool { return x.request == "POST /containers/job/wait" })
+	for i, x := range m.clean {
+		for _, f := range columns {
+			if i < first || f != held && !strings.HasSuffix(x.request, "/kill") {
+				continue
+			}
+			t.Run(caseName(i, x.request, f), func(t *testing.T) {
+				j := m.fresh(t)
+				t.Parallel()
+				o := m.cell(t, i, f, j)
+				m.completeOrTrue(t, x, o)
+			})
+		}
+	}
 }

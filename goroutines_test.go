@@ -19,13 +19,20 @@ func assertNoGoroutines(t testing.TB) {
 	before := len(libraryGoroutines())
 	t.Cleanup(func() {
 		t.Helper()
-		deadline := time.Now().Add(3 * time.Second)
-		left := libraryGoroutines()
-		for ; len(left) > before && time.Now().Before(deadline); left = libraryGoroutines() {
-			<-time.After(10 * time.Millisecond)
-		}
+		left := goroutinesBeyond(before)
 		require.LessOrEqual(t, len(left), before, "goroutines left:\n\n%s", strings.Join(left, "\n\n"))
 	})
+}
+
+// goroutinesBeyond returns the library's goroutines as soon as they are not more
+// than before, or after a moment.
+func goroutinesBeyond(before int) []string {
+	deadline := time.Now().Add(3 * time.Second)
+	left := libraryGoroutines()
+	for ; len(left) > before && time.Now().Before(deadline); left = libraryGoroutines() {
+		<-time.After(10 * time.Millisecond)
+	}
+	return left
 }
 
 // libraryGoroutines returns the stacks in which the library or its engine

@@ -82,38 +82,6 @@ func TestTwentyRunsAtOnce(t *testing.T) {
 	}
 }
 
-// Somebody removes the container in mid-run, as soon as the job is seen to run.
-func TestContainerRemovedByAStranger(t *testing.T) {
-	t.Parallel()
-	r, err := New(Options{})
-	require.NoError(t, err)
-	id := randomID()
-	r.newID = func() string { return id }
-	type outcome struct {
-		res Result
-		err error
-	}
-	ended := make(chan outcome, 1)
-	go func() {
-		res, err := r.RunOnce(context.Background(), sh("echo started; sleep 60"))
-		ended <- outcome{res, err}
-	}()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	waitRunning(t, ctx, namePrefix+id)
-	require.NoError(t, api.ContainerRemove(ctx, namePrefix+id, container.RemoveOptions{Force: true}))
-
-	end := <-ended
-	require.NoError(t, r.Close())
-	var step *Error
-	require.ErrorAs(t, end.err, &step)
-	require.Equal(t, OpWait, step.Op)
-	require.ErrorContains(t, end.err, "removed by somebody else")
-	require.Equal(t, -1, end.res.ExitCode)
-	require.False(t, end.res.TimedOut)
-	assertNothingLeft(t, id)
-}
-
 // waitRunning returns when the container runs, as the engine's events tell.
 func waitRunning(t *testing.T, ctx context.Context, name string) {
 	t.Helper()

@@ -1,0 +1,150 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// dying is a run on the engine. reached is closed in the phase of interest.
+type dying struct {
+	job     Job
+	ctx     context.Context
+	bounds  bounds
+	proxy   *hookProxy
+	id      string
+	reached chan struct{}
+
+	died  time.Time // the engine
+	ended time.Time // the run
+	res   Result
+	err   error
+	done  chan struct{} // closed after the three are set
+}
+
+func (m *mortal) run(script string) *dying {
+	return &dying{
+		job: Job{Image: m.image, Cmd: []string{"sh", "-c", script}, Limits: Limits{Network: "none"},
+			InputTar: bytes.NewReader(emptyTar()), Collect: []string{"/workspace"}},
+		ctx: context.Background(), bounds: mortalBounds, id: randomID(),
+		reached: make(chan struct{}), done: make(chan struct{}),
+	}
+}
+
+func emptyTar() []byte { return make([]byte, 2*512) }
+
+// begin starts runs and waits until they are in their phases.
+func (m *mortal) begin(t *testing.T, runs ...*dying) {
+	t.Helper()
+	for _, d := range runs {
+		host := m.host
+		if d.proxy != nil {
+			d.proxy.serve(t)
+			host = d.proxy.host
+		}
+		r, err := newRunner(Options{Host: host}, d.bounds)
+		require.NoError(t, err)
+		r.newID = func() string { return d.id }
+		go func() {
+			defer close(d.done)
+			d.res, d.err = r.RunOnce(d.ctx, d.job)
+			d.ended = time.Now()
+			r.Close()
+		}()
+	}
+	for _, d := range runs {
+		select {
+		case <-d.reached:
+		case <-d.done:
+			t.Fatalf("the run ended before: %v", d.err)
+		}
+	}
+}
+
+// die kills or stops the engine.
+func (m *mortal) die(t *testing.T, order string, runs ...*dying) {
+	t.Helper()
+	for _, d := range runs {
+		d.died = time.Now()
+	}
+	m.order(t, order)
+}
+
+func (d *dying) took() time.Duration { return d.ended.Sub(d.died) }
+
+// end waits for the run's end, which is bounded.
+func (d *dying) end(t *testing.T, what string) {
+	t.Helper()
+	select {
+	case <-d.done:
+	case <-time.After(d.bounds.ending() + 5*time.Second):
+		t.Fatalf("%s: no end within %v of the engine's", what, d.bounds.ending())
+	}
+	t.Logf("%s: %v after the engine's end: exit %d, %v", what, d.took().Round(10*time.Millisecond), d.res.ExitCode, d.err)
+}
+
+// mayBeLeft checks that the error names objects, given with %s for the run's name.
+func (d *dying) mayBeLeft(t *testing.T, objects ...string) {
+	t.Helper()
+	require.ErrorIs(t, d.err, ErrCleanup)
+	require.NotErrorIs(t, d.err, context.DeadlineExceeded)
+	require.Equal(t, -1, d.res.ExitCode)
+	for _, object := range objects {
+		require.ErrorContains(t, d.err, fmt.Sprintf(object, namePrefix+d.id)+" may be left: ")
+	}
+}
+
+// waiting is a run whose command runs, until it is let go.
+func (m *mortal) waiting(t *testing.T) *dying {
+	d := m.run("echo started; until [ -e /workspace/go ]; do sleep 0.05; done; echo ended")
+	go func() {
+		if waitStarted(t.Context(), m.api, namePrefix+d.id) == nil {
+			close(d.reached)
+		}
+	}()
+	return d
+}
+
+// uploading is a run in the middle of its input, which goes on when goOn is closed.
+func (m *mortal) uploading(goOn <-chan struct{}) *dying {
+	d := m.run("cat /workspace/big | wc -c")
+	var head bytes.Buffer
+	const size = 64 << 20
+	header := &tar.Header{Name: "big", Mode: 0o644, Size: size}
+	if err := tar.NewWriter(&head).WriteHeader(header); err != nil {
+		panic(err)
+	}
+	pause := readerFunc(func([]byte) (int, error) {
+		close(d.reached)
+		<-goOn
+		return 0, io.EOF
+	})
+	d.job.InputTar = io.MultiReader(&head, io.LimitReader(zeros{}, size/2), pause, io.LimitReader(zeros{}, size/2+2*512))
+	return d
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// collecting is a run in the middle of the read of an artifact.
+func (m *mortal) collecting(goOn <-chan struct{}) *dying {
+	d := m.run("truncate -s 200M /workspace/big")
+	d.job.Collect = []string{"/workspace/big"}
+	var once sync.Once
+	d.proxy = &hookProxy{dial: m.api.Dialer(), arrived: func(request string) {
+		if request == beforeRead {
+			once.Do(func() { close(d.reached); <-goOn })
+		}
+	}}
+	return d
+}

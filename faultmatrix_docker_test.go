@@ -1,0 +1,135 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// matrix runs one job again and again, each time with one fault, and checks at
+// the test's end that nothing is left of all of it. No other test may run at
+// the same time; its own cases may.
+type matrix struct {
+	name    string        // of the image, without its tag
+	stored  []byte        // its manifest
+	job     Job           // without Image and InputTar
+	input   []byte        // its InputTar
+	clean   []exchange    // a clean run's requests
+	want    Result        // what it brings
+	took    time.Duration // how long it takes
+	columns []fault
+
+	mu     sync.Mutex
+	cells  int
+	result map[string]string // of a case
+}
+
+// faultJob reads its input, makes two artifacts, and writes to both streams.
+func faultJob() Job {
+	script := fmt.Sprintf("head -c %d in >big && mkdir out && echo one >out/one && echo two >out/two && "+
+		"echo first && echo warning >&2 && sleep $%s && echo last", artifactSize, pauseEnv)
+	return Job{
+		Cmd: []string{"sh", "-c", script}, Env: map[string]string{pauseEnv: "0"}, WorkDir: "/workspace",
+		Collect: []string{jobArtifact, jobDirectory}, Limits: Limits{Network: "none"},
+	}
+}
+
+// newMatrix makes the clean run and checks what it brings.
+func newMatrix(t *testing.T, j Job, columns []fault) *matrix {
+	t.Helper()
+	m := &matrix{job: j, columns: columns, result: map[string]string{}}
+	m.checkAtEnd(t)
+	content := make([]byte, inputSize)
+	rand.NewChaCha8([32]byte{}).Read(content)
+	m.input = tarOf(t, file{name: "in", body: string(content)})
+	m.push(t)
+
+	p := newFaultProxy(t, -1, "")
+	start := time.Now()
+	o := m.run(t, context.Background(), p, faultBounds, m.fresh(t))
+	m.took = time.Since(start)
+	require.NoError(t, o.err)
+	assertNothingLeft(t, o.id)
+	require.Equal(t, content[:artifactSize], o.res.Artifacts[jobArtifact])
+	require.Equal(t, "one\n", string(o.res.Artifacts[jobDirectory+"/one"]))
+	require.Len(t, o.res.Artifacts, 3)
+	m.clean, m.want = p.recorded(), o.res
+	return m
+}
+
+// outcome is what a run brought.
+type outcome struct {
+	res Result
+	id  string
+	err error
+}
+
+// run runs the job through a proxy, checks how long that takes, and that the
+// library hangs up.
+func (m *matrix) run(t *testing.T, ctx context.Context, p *faultProxy, b bounds, j Job) outcome {
+	t.Helper()
+	j.InputTar = bytes.NewReader(m.input)
+	r, err := newRunner(Options{Host: p.host}, b)
+	require.NoError(t, err)
+	// A run that does not end is ended, so that the other cases go on.
+	limit := b.ending() + faultAllowed*m.took
+	ctx, cancel := context.WithCancel(ctx)
+	defer time.AfterFunc(limit, cancel).Stop()
+	defer cancel()
+	start := time.Now()
+	res, id, err := runWith(ctx, r, j)
+	t.Cleanup(func() { removeObjects(t, objectsOf(t, labelRun+"="+id)) })
+	require.Less(t, time.Since(start), limit, "%v", err)
+	require.NoError(t, r.Close())
+	p.release()
+	require.Eventually(t, func() bool { return p.open() == 0 }, 3*time.Second, 5*time.Millisecond, "connections left")
+	return outcome{res, id, err}
+}
+
+// cell runs the job with a fault at the request with the index i.
+func (m *matrix) cell(t *testing.T, i int, f fault, j Job) outcome {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	x := m.clean[i]
+	p := &faultProxy{at: i, fault: f, up: x.up, output: int64(len(m.want.Logs)), cancel: cancel}
+	p.serve(t)
+	var o outcome
+	t.Cleanup(func() { m.note(i, f, o.err, t.Failed()) })
+	o = m.run(t, ctx, p, f.bounds(x.request), j)
+	require.Equal(t, x.request, p.seen()[i], "the run took another way before the fault")
+	require.True(t, p.hasFired(), "the fault did not fire")
+	return o
+}
+
+// note is for the table.
+func (m *matrix) note(i int, f fault, err error, failed bool) {
+	result := "ok"
+	if step, found := errorAs(err); found {
+		result = string(step.Op)
+	}
+	if failed {
+		result = "FAILED"
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cells++
+	m.result[rowName(i, m.clean[i])+string(f)] = result
+}
+
+// same compares with the clean run's result. Between the two streams the order
+// of the output is not fixed.
+func (m *matrix) same(t *testing.T, res Result) {
+	t.Helper()
+	require.Equal(t, sortedLines(m.want.Logs), sortedLines(res.Logs))
+	res.Logs = m.want.Logs
+	require.Equal(t, m.want, res, "no error, so the result must be complete")
+}

@@ -1,0 +1,124 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/volume"
+	"github.com/stretchr/testify/require"
+)
+
+// table has a row for each request that met a fault, and a column for each
+// fault: "ok" is a complete result, else it is the step that the error names.
+func (m *matrix) table() string {
+	var text bytes.Buffer
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "request")
+	for _, f := range m.columns {
+		fmt.Fprintf(w, "\t%s", f)
+	}
+	fmt.Fprintln(w)
+	for i, x := range m.clean {
+		row, faults := rowName(i, x), 0
+		line := row
+		for _, f := range m.columns {
+			result, have := m.result[row+string(f)]
+			if have {
+				faults++
+			} else {
+				result = "-"
+			}
+			line += "\t" + result
+		}
+		if faults > 0 {
+			fmt.Fprintln(w, line)
+		}
+	}
+	w.Flush()
+	return text.String()
+}
+
+func rowName(i int, x exchange) string { return fmt.Sprintf("%02d %s", i, x.request) }
+
+// checkAtEnd waits, when all cases are over, for the end of goroutines and
+// files that were not there before, and prints the table.
+func (m *matrix) checkAtEnd(t *testing.T) {
+	t.Helper()
+	files := len(descriptors(t))
+	goroutines := len(goroutinesBeyond(0))
+	t.Cleanup(func() {
+		t.Helper()
+		objects := objectsOf(t, labelOwner+"="+self().String())
+		open := descriptors(t)
+		running := goroutinesBeyond(goroutines)
+		for end := time.Now().Add(3 * time.Second); len(open) > files && time.Now().Before(end); open = descriptors(t) {
+			<-time.After(10 * time.Millisecond)
+		}
+		t.Logf("%d cases; left: %d objects, %d goroutines, %d open files\n\n%s", m.cells,
+			len(objects), max(0, len(running)-goroutines), max(0, len(open)-files), m.table())
+		require.Empty(t, objects)
+		require.LessOrEqual(t, len(running), goroutines, "goroutines left:\n\n%s", strings.Join(running, "\n\n"))
+		require.LessOrEqual(t, len(open), files, "files left: %v", open)
+	})
+}
+
+// descriptors lists this process's descriptors, but for idle connections of the
+// tests' own.
+func descriptors(t *testing.T) []string {
+	t.Helper()
+	require.NoError(t, api.Close()) // it can be used again
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	var open []string
+	for _, e := range entries {
+		target, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err == nil { // the directory's own is closed by now
+			open = append(open, e.Name()+" "+target)
+		}
+	}
+	return open
+}
+
+// objectsOf lists the names of containers and volumes with a label, containers
+// first.
+func objectsOf(t *testing.T, label string) []string {
+	t.Helper()
+	match := filters.NewArgs(filters.Arg("label", label))
+	containers, err := api.ContainerList(context.Background(), container.ListOptions{All: true, Filters: match})
+	require.NoError(t, err)
+	var names []string
+	for _, c := range containers {
+		names = append(names, "container "+strings.TrimPrefix(c.Names[0], "/"))
+	}
+	volumes, err := api.VolumeList(context.Background(), volume.ListOptions{Filters: match})
+	require.NoError(t, err)
+	for _, v := range volumes.Volumes {
+		names = append(names, "volume "+v.Name)
+	}
+	return names
+}
+
+// removeObjects takes what objectsOf returns.
+func removeObjects(t *testing.T, objects []string) {
+	t.Helper()
+	for _, o := range objects {
+		kind, name, _ := strings.Cut(o, " ")
+		if kind == "volume" {
+			require.NoError(t, api.VolumeRemove(context.Background(), name, false))
+		} else {
+			require.NoError(t, api.ContainerRemove(context.Background(), name, container.RemoveOptions{Force: true, RemoveVolumes: true}))
+		}
+	}
+}

@@ -1,0 +1,177 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/image"
+	"github.com/stretchr/testify/require"
+)
+
+// strangerJob has an input and an artifact, so that a run has a volume and a
+// staging container. It ends when somebody puts a file where it looks.
+func strangerJob(t *testing.T, image string) Job {
+	j := Job{Image: image, Cmd: []string{"sh", "-c", `echo started; cat /workspace/in
+		until [ -e /workspace/go ]; do sleep 0.05; done; cat /workspace/in >/workspace/out`}}
+	j.InputTar = bytes.NewReader(tarOf(t, file{name: "in", body: "input"}))
+	j.Collect = []string{"/workspace/out"}
+	j.Limits = Limits{Network: "none", Timeout: 5 * time.Second}
+	return j
+}
+
+// What a run with a stranger in it comes to.
+type strangerWant struct {
+	op       Op     // "" = no error, and then
+	or       Op     // as well
+	text     string // of the error
+	exit     int
+	timedOut bool
+	partial  bool // the job did not come to its artifact
+}
+
+var (
+	complete = strangerWant{}
+	inUse    = "volume is in use" // why an act fails
+	wasGone  = "the container was removed by somebody else"
+	noSuch   = "No such container: "
+	again    = "the container was started again by somebody else"
+)
+
+func TestStranger(t *testing.T) {
+	for _, c := range []struct {
+		phase   string
+		what    string
+		act     act
+		refused string // why the engine does not let the stranger
+		want    strangerWant
+	}{
+		{phase: beforeUpload, what: "removes the staging container", act: staging(doRemove), want: strangerWant{op: OpStage, text: noSuch}},
+		{phase: beforeCreate, what: "removes the staging container", act: staging(doRemove), want: strangerWant{op: OpCreate, text: wasGone}},
+		{phase: whileRunning, what: "removes the staging container", act: staging(doRemove)},
+		{phase: beforeUnstage, what: "removes the staging container", act: staging(doRemove)},
+		{phase: beforeUpload, what: "starts the staging container", act: staging(doStart)},
+		{phase: beforeCreate, what: "restarts the staging container", act: staging(doRestart)},
+		{phase: whileRunning, what: "starts the staging container", act: staging(doStart)},
+		{phase: beforeUnstage, what: "stops the staging container", act: staging(doStop)},
+
+		{phase: beforeStage, what: "removes the volume", act: doRemoveVolume},
+		{phase: beforeUpload, what: "removes the volume", act: doRemoveVolume, refused: inUse},
+		{phase: beforeCreate, what: "prunes", act: prune, want: strangerWant{op: OpCreate, text: wasGone}},
+		{phase: whileRunning, what: "prunes", act: prune, refused: inUse},
+		{phase: beforeLast, what: "removes the volume", act: doRemoveVolume},
+
+		{phase: beforeAttach, what: "removes the container", act: doRemove, want: strangerWant{op: OpStart, text: wasGone}},
+		{phase: beforeWait, what: "removes the container", act: doRemove, want: strangerWant{op: OpStart, text: noSuch}},
+		{phase: beforeStart, what: "removes the container", act: doRemove, want: strangerWant{op: OpStart, text: noSuch}},
+		{phase: whileRunning, what: "removes the container", act: doRemove, want: strangerWant{op: OpWait, text: wasGone}},
+		{phase: beforeStat, what: "removes the container", act: doRemove, want: strangerWant{op: OpCollect, text: wasGone}},
+		{phase: beforeRead, what: "removes the container", act: doRemove, want: strangerWant{op: OpCollect, text: noSuch}},
+		{phase: beforeRemoval, what: "removes the container", act: doRemove},
+
+		{phase: beforeAttach, what: "starts the container", act: doStart, want: strangerWant{op: OpStart, text: "by somebody else"}},
+		{phase: beforeStart, what: "starts the container", act: doStart},
+		{phase: beforeAttach, what: "runs the container to its end", act: runToEnd, want: strangerWant{op: OpStart, text: "by somebody else"}},
+		{phase: beforeWait, what: "runs the container to its end", act: runToEnd, want: strangerWant{op: OpStart, text: "ended before the start"}},
+		{phase: beforeStart, what: "runs the container to its end", act: runToEnd, want: strangerWant{op: OpWait, or: OpCollect, text: again}},
+		{phase: beforeStat, what: "starts the container", act: doStart, want: strangerWant{op: OpCollect, text: again}},
+		{phase: beforeRemoval, what: "restarts the container", act: doRestart},
+
+		{phase: whileRunning, what: "pauses the container", act: doPause, want: strangerWant{exit: killedStatus, timedOut: true, partial: true}},
+		{phase: whileRunning, what: "stops the container", act: doStop, want: strangerWant{exit: 128 + 15, partial: true}},
+		{phase: whileRunning, what: "kills the container", act: doKill, want: strangerWant{exit: killedStatus, partial: true}},
+		{phase: whileRunning, what: "restarts the container", act: doRestart, want: strangerWant{op: OpWait, text: again}},
+	} {
+		t.Run(c.phase[strings.Index(c.phase, " ")+1:]+" "+c.what, func(t *testing.T) {
+			t.Parallel()
+			s := &stranger{phase: c.phase, act: c.act}
+			res, err := s.run(t, strangerJob(t, busybox()))
+			if c.refused == "" {
+				require.NoError(t, s.err)
+			} else {
+				require.ErrorContains(t, s.err, c.refused)
+			}
+			c.want.check(t, res, err)
+		})
+	}
+}
+
+func (w strangerWant) check(t *testing.T, res Result, err error) {
+	t.Helper()
+	if w.op != "" {
+		var step *Error
+		require.ErrorAs(t, err, &step, "no error, but %+v", res)
+		require.Contains(t, []Op{w.op, w.or}, step.Op, "%v", err)
+		require.ErrorContains(t, err, w.text)
+		require.NotErrorIs(t, err, ErrCleanup)
+		require.Empty(t, res.Artifacts)
+		return
+	}
+	require.NoError(t, err)
+	require.Contains(t, "started\ninput", string(res.Logs)) // all, or what came before the act
+	require.Equal(t, w.exit, res.ExitCode)
+	require.Equal(t, w.timedOut, res.TimedOut)
+	if !w.partial {
+		require.Equal(t, "started\ninput", string(res.Logs))
+		require.Equal(t, map[string][]byte{"/workspace/out": []byte("input")}, res.Artifacts)
+		require.Empty(t, res.Uncollected)
+	}
+}
+
+// A paused container is killed and removed as any other.
+func TestStrangerPausesAndTheCallerCancels(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s := &stranger{phase: whileRunning, act: func(ctx context.Context, name string) error {
+		defer cancel()
+		return doPause(ctx, name)
+	}}
+	j := strangerJob(t, busybox())
+	j.Limits.Timeout = 0
+	_, err := s.runContext(t, ctx, j)
+	require.NoError(t, s.err)
+	require.ErrorIs(t, err, context.Canceled)
+	strangerWant{op: OpWait, text: "context canceled"}.check(t, Result{}, err)
+}
+
+func TestStrangerRemovesTheImage(t *testing.T) {
+	untag := func(ctx context.Context, ref string) error {
+		if err := api.ImageTag(ctx, ref, strings.TrimSuffix(ref, ":test")+":other"); err != nil {
+			return err
+		}
+		_, err := api.ImageRemove(ctx, ref, image.RemoveOptions{})
+		return err
+	}
+	erase := func(ctx context.Context, ref string) error {
+		_, err := api.ImageRemove(ctx, ref, image.RemoveOptions{Force: true, PruneChildren: true})
+		return err
+	}
+	for _, c := range []struct {
+		name, phase string
+		act         act
+		want        strangerWant
+	}{
+		{"untagged-before-staging", beforeStage, untag, complete},
+		{"untagged-before-create", beforeCreate, untag, complete},
+		{"deleted-before-staging", beforeStage, erase, strangerWant{op: OpStage, text: "No such image: "}},
+		{"deleted-before-create", beforeCreate, erase, strangerWant{op: OpCreate, text: "No such image: "}},
+		{"deleted-before-start", beforeStart, erase, complete},
+		{"deleted-while-running", whileRunning, erase, complete},
+		{"deleted-before-read", beforeRead, erase, complete},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			files := append(busyboxFiles(), file{name: "etc/image", body: c.name}) // an ID of its own
+			ref := makeImage(t, c.name, files)
+			s := &stranger{phase: c.phase, act: func(ctx context.Context, _ string) error { return c.act(ctx, ref) }}
+			res, err := s.run(t, strangerJob(t, ref))
+			require.NoError(t, s.err)
+			c.want.check(t, res, err)
+		})
+	}
+}
