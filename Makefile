@@ -11,7 +11,8 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # An empty RUN runs every test.
 run = $(if $(RUN),-run '$(RUN)')
-enginetests = go test -tags docker -count=1 -timeout 6m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS) ./...
+# Most of a test is waiting for the engine.
+enginetests = go test -tags docker -count=1 -parallel 4 -timeout 10m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS) ./...
 
 .NOTPARALLEL:
 .PHONY: help test lint unit engine demo bench-quick soak
@@ -50,7 +51,7 @@ unit:
 	go test -race -timeout 2m $(run) $(GOTESTFLAGS) ./...
 
 engine:
-	@scripts/need build suite
+	@scripts/need build suite engine
 	go mod download
 	cd examples && go mod download
 	scripts/with-engine sh -c '$(enginetests) && cd examples && $(enginetests)'
