@@ -9,9 +9,10 @@ import (
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
-// await waits for the exit. At the timeout, at the end of ctx, and when the
-// output breaks off, it kills the container and waits again. timedOut says that
-// the timeout's kill ended it; err that the run was cut off otherwise.
+// await waits for the exit. At the timeout, at the end of ctx, when the output
+// breaks off, and when a reader or writer of the caller's fails, it kills the
+// container and waits again. timedOut says that the timeout's kill ended it; err
+// that the run was cut off otherwise.
 func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx.Exit, timedOut bool, err error) {
 	var expired, orphaned <-chan time.Time
 	if timeout > 0 {
@@ -19,7 +20,7 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 		defer timer.Stop()
 		expired = timer.C
 	}
-	drained := p.drained
+	drained, fed := p.drained, p.fed
 	for ended := false; !ended; {
 		select {
 		case end = <-p.exited:
@@ -32,8 +33,21 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 				ended = true
 			}
 		case <-orphaned:
+			var ours bool
+			if end, ours = p.kill(ctx); ours { // else the exit was only slow to be told
+				err = fmt.Errorf("%w: it ended, but the container was still running", ErrOutputLost)
+			}
+			ended = true
+		case err = <-p.out.failed:
 			end, _ = p.kill(ctx)
-			err, ended = fmt.Errorf("%w: it ended, but the container was still running", ErrOutputLost), true
+			ended = true
+		case failed, open := <-fed:
+			if !open {
+				fed = nil
+			} else {
+				end, _ = p.kill(ctx)
+				err, ended = failed, true
+			}
 		case <-expired:
 			end, timedOut = p.kill(ctx)
 			ended = true
@@ -48,6 +62,7 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 // kill kills the container and waits for its exit. ours is false if the
 // container had stopped before; a kill whose answer was lost counts as ours.
 func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
+	p.hurryWriters()
 	bound := p.run.bounds.stop
 	late := fmt.Errorf("no exit within %v of the order to kill it", bound)
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), bound, late)
@@ -72,11 +87,17 @@ func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
 	}
 }
 
-// drain waits for the end of the output of a container that has stopped.
+// drain waits for the end of the output of a container that has stopped. The
+// caller's writers may take their time for it as long as Writes return.
 func (p *process) drain(end dockerx.Exit) error {
-	select {
-	case <-p.drained:
-	case <-time.After(p.run.bounds.drain):
+	for p.out.writers {
+		before := p.out.count.Load()
+		if p.drainedWithin(p.run.bounds.writer) || p.out.count.Load() == before {
+			break
+		}
+	}
+	p.out.cutOff()
+	if !p.drainedWithin(p.run.bounds.drain) {
 		p.stream.Close()
 		<-p.drained
 		return fmt.Errorf("%w: the stream did not end within %v", ErrOutputLost, p.run.bounds.drain)
@@ -84,7 +105,16 @@ func (p *process) drain(end dockerx.Exit) error {
 	if p.lost != nil {
 		return fmt.Errorf("%w: %w", ErrOutputLost, p.lost)
 	}
-	return p.complete(end)
+	return errors.Join(p.complete(end), p.out.complete())
+}
+
+func (p *process) drainedWithin(d time.Duration) bool {
+	select {
+	case <-p.drained:
+		return true
+	case <-time.After(d):
+		return false
+	}
 }
 
 // complete tells whether a stream that ended on a frame's border can have ended
@@ -100,4 +130,22 @@ func (p *process) complete(end dockerx.Exit) error {
 		return fmt.Errorf("%w: the stream ended after %v, the container after %v", ErrOutputLost, ran, end.Ran)
 	}
 	return nil
+}
+
+// oomKilled asks once more, since the kernel's report can reach the engine after
+// the exit. If something was killed and not by us, it asks again for a while.
+func (r *run) oomKilled(ctx context.Context, suspected bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.oom)
+	defer cancel()
+	for {
+		state, err := r.engine.Inspect(ctx, r.name)
+		if err != nil || state.OOMKilled || !suspected {
+			return state.OOMKilled
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }

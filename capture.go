@@ -8,8 +8,7 @@ import (
 // capture keeps the head and the tail of what is written to it, up to limit
 // bytes, and counts the rest. Write never fails and never waits. The first half
 // of the limit is the head; what follows goes round in a ring behind it. Memory
-// grows with the output up to the limit and the marker, and by a quarter more
-// for a moment at the end.
+// grows with the output up to the limit and the marker.
 type capture struct {
 	limit int64
 	buf   []byte // head, then the ring
@@ -39,15 +38,19 @@ func (c *capture) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// grow makes the buffer four times as large, since its pages cost more than
-// those of most programs' output, but never beyond the limit and the marker.
+// grow makes the buffer four times as large, since its pages cost more than those
+// of most programs' output, and as large as it will ever be once it has a
+// sixteenth of that: pages that are not written to cost nothing, old buffers do.
 func (c *capture) grow(k int64) {
 	need := int64(len(c.buf)) + k
 	if need <= int64(cap(c.buf))-markerRoom {
 		return
 	}
-	size := min(max(4*need, 4<<10), c.limit) + markerRoom
-	c.buf = append(make([]byte, 0, size), c.buf...)
+	size := max(4*need, 4<<10)
+	if need > c.limit/16 {
+		size = c.limit
+	}
+	c.buf = append(make([]byte, 0, min(size, c.limit)+markerRoom), c.buf...)
 }
 
 // markerRoom is enough for the marker with any count.
@@ -71,15 +74,9 @@ func (c *capture) result() ([]byte, int64) {
 	return c.buf, dropped
 }
 
-// rotate moves the first k bytes behind the rest.
+// rotate moves the first k bytes behind the rest, in place.
 func rotate(b []byte, k int) {
-	if rest := len(b) - k; k <= rest {
-		front := slices.Clone(b[:k])
-		copy(b, b[k:])
-		copy(b[rest:], front)
-	} else {
-		back := slices.Clone(b[k:])
-		copy(b[rest:], b[:k])
-		copy(b, back)
-	}
+	slices.Reverse(b[:k])
+	slices.Reverse(b[k:])
+	slices.Reverse(b)
 }

@@ -30,6 +30,7 @@ const (
 	runsShortly  = "run shortly"  // a job that ends
 	runsForever  = "run forever"  // a job that does not
 	runsDeadline = "run deadline" // the same, with a deadline of childDeadline
+	runsHuge     = "run huge"     // see childHuge
 	sweeps       = "sweep"        // a Sweep, whose report it prints
 )
 
@@ -40,6 +41,9 @@ var (
 		engine:  dockerx.Bounds{Call: 10 * time.Second, Slow: 2 * time.Second, Stall: 10 * time.Second},
 		stop:    time.Second,
 		drain:   100 * time.Millisecond,
+		writer:  100 * time.Millisecond,
+		slack:   500 * time.Millisecond,
+		oom:     100 * time.Millisecond,
 		reader:  100 * time.Millisecond,
 		cleanup: time.Second,
 		grace:   time.Second,
@@ -52,6 +56,8 @@ func childMain(mode string) int {
 	switch mode {
 	case sweeps:
 		return childSweep(ctx)
+	case runsHuge:
+		return childHuge()
 	case runsShortly:
 		cmd = []string{"cat", "/workspace/in"}
 	case runsDeadline:

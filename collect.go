@@ -46,11 +46,17 @@ func (r *run) collect(ctx context.Context, p plan, dirs []directory, exit docker
 // however few artifacts: a job can make files without content, and no end of them.
 const minNames = 1 << 20
 
+// maxEntries bounds the files, directories and links that are read out of
+// directories: a job can make millions in a moment, each of which costs the
+// caller time, and a file without content some memory.
+const maxEntries = 100_000
+
 type collector struct {
 	run    *run
 	own    []string            // the run's writable directories
 	left   int64               // what still fits of content, in bytes
 	names  int64               // what still fits of names and reasons, in bytes
+	count  int                 // entries of the engine's tars
 	seen   map[string]fileInfo // paths that the engine was asked about
 	files  map[string][]byte   // nil until there is one, as missed
 	missed map[string]error
@@ -136,6 +142,9 @@ func (c *collector) directory(ctx context.Context, p string) error {
 		}
 		if err != nil {
 			return fmt.Errorf("%q: %w", p, err)
+		}
+		if c.count++; c.count > maxEntries {
+			return fmt.Errorf("%q: not read to its end: %w: over %d files and directories in all of Collect", p, ErrTooLarge, maxEntries)
 		}
 		file, err := below(p, h.Name)
 		if err != nil {

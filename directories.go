@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/docker/docker/api/types/mount"
+
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -54,6 +56,9 @@ func (p plan) directories(imageVolumes []string) ([]directory, error) {
 	if len(bad) > 0 {
 		return nil, bad[0]
 	}
+	if p.limits.DiskMB > 0 {
+		paths = append(paths, "/dev/shm")
+	}
 	slices.Sort(paths)
 	var dirs []directory
 	for _, path := range slices.Compact(paths) {
@@ -65,7 +70,7 @@ func (p plan) directories(imageVolumes []string) ([]directory, error) {
 }
 
 func (p plan) crossed(dir string) bool {
-	if p.input != nil && within(dir, p.inputDir) {
+	if p.limits.DiskMB > 0 || p.input != nil && within(dir, p.inputDir) {
 		return true
 	}
 	return slices.ContainsFunc(p.collect, func(c string) bool { return overlap(c, dir) })
@@ -81,7 +86,19 @@ func (l Limits) tmpfsOptions() string {
 	if l.MemoryMB > 0 {
 		size = l.MemoryMB << 20 / 2
 	}
-	return fmt.Sprintf("exec,mode=0755,size=%d,nr_inodes=%d", size, max(size>>13, 1024))
+	return fmt.Sprintf("exec,mode=0755,size=%d,nr_inodes=%d", size, inodes(size))
+}
+
+// inodes is how many inodes go with a tmpfs of size bytes.
+func inodes(size int64) int64 { return max(size>>13, 1024) }
+
+// fileBytes is a little more than the disk has, so that what fills it gets ENOSPC,
+// and only what could not be there, as a sparse file, gets SIGXFSZ.
+func (l Limits) fileBytes() int64 {
+	if l.DiskMB == 0 {
+		return 0
+	}
+	return (l.DiskMB + 1) << 20
 }
 
 // nanoCPUs clamps the quota to the CPUs that the engine has: more is no limit,
@@ -95,18 +112,20 @@ func (l Limits) nanoCPUs(have int) int64 {
 }
 
 // preset is the job's hardening: the fixed preset with the limits, and the
-// directories and mounts of this run. volumes names the volume of a directory.
-func (p plan) preset(dirs []directory, volumes map[string]string, cpus int, labels map[string]string) isolation.Preset {
+// directories and mounts of this run. staged has the mounts of the directories
+// that are volumes.
+func (p plan) preset(dirs []directory, staged map[string]mount.Mount, cpus int) isolation.Preset {
 	preset := isolation.Preset{
 		NanoCPUs:    p.limits.nanoCPUs(cpus),
 		MemoryBytes: p.limits.MemoryMB << 20,
 		PidsLimit:   p.limits.PIDs,
 		NetworkMode: p.limits.Network,
 		Tmpfs:       map[string]string{},
+		FileBytes:   p.limits.fileBytes(),
 	}
 	for _, d := range dirs {
 		if d.volume {
-			preset.Mounts = append(preset.Mounts, isolation.Volume(volumes[d.path], d.path, labels))
+			preset.Mounts = append(preset.Mounts, staged[d.path])
 		} else {
 			preset.Tmpfs[d.path] = p.limits.tmpfsOptions()
 		}

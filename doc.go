@@ -27,8 +27,8 @@
 //
 // What it does not protect from: kernel and runtime vulnerabilities; on network
 // "bridge" (the default) whatever the host can reach, its neighbours and cloud
-// metadata included, so prefer "none"; a full disk, since volumes have no cap;
-// host files handed out by [Job.Mounts].
+// metadata included, so prefer "none"; a full disk, or a tree too deep to be
+// removed, unless [Limits.DiskMB] is set; host files handed out by [Job.Mounts].
 //
 // # Input
 //
@@ -53,6 +53,21 @@
 // outside InputDir; GOMODCACHE is below it if the image sets GOPATH. An image
 // whose own /tmp or /workspace its owner may not write to gives the tmpfs that
 // mode under runc 1.1; the command owns the directory and may change it.
+//
+// With [Limits.DiskMB] they are parts of one file system of that size, in memory,
+// whatever goes in or comes out, and so are /dev/shm and the image's VOLUMEs. It is
+// a volume of type tmpfs, whose content lasts while a running container has it
+// mounted: a second container, hardened like the first and without network, runs
+// a program of this package that waits, and nothing of the image. The
+// engine must be amd64 or arm64. Such a run takes half as long again as one that stages input.
+//
+// # Output
+//
+// stdout and stderr are in [Result.Logs], up to [Limits.LogBytes], and go to
+// [Job.Stdout] and [Job.Stderr] as they come, all of them. None of it is on the
+// engine's disk. An output that breaks off is [ErrOutputLost]: at a frame's border
+// that is told from the command's exit by the time that the command ran, so that
+// only a cut in its last second goes unseen.
 //
 // # Artifacts
 //

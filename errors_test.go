@@ -152,7 +152,7 @@ func TestKillBoundIsNoDeadline(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix://"+socket)
 	r, err := newRunner(Options{}, bounds{engine: defaultBounds.engine, stop: 50 * time.Millisecond})
 	require.NoError(t, err)
-	p := &process{run: r.newRun(), exited: make(chan dockerx.Exit)}
+	p := &process{run: r.newRun(), out: newOutlet(0, nil, nil), exited: make(chan dockerx.Exit)}
 	end, _ := p.kill(context.Background())
 	require.ErrorContains(t, end.Err, "no exit within 50ms")
 	require.NotErrorIs(t, end.Err, context.DeadlineExceeded)

@@ -4,10 +4,12 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -114,4 +116,20 @@ func TestOutputOverTheCap(t *testing.T) {
 	require.Len(t, tail, 1<<19)
 	require.True(t, strings.HasSuffix(tail, "y\nTAIL"))
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8<<20), "bytes allocated for 100 MB of output")
+}
+
+// The output's end and the exit can be told in any distance.
+func TestExitToldLate(t *testing.T) {
+	t.Parallel()
+	b := defaultBounds
+	b.drain = 5 * time.Millisecond
+	r, err := newRunner(Options{}, b)
+	require.NoError(t, err)
+	for range 5 {
+		res, err := r.RunOnce(context.Background(), sh("echo x; exit 3"))
+		require.NoError(t, err)
+		require.Equal(t, 3, res.ExitCode)
+		require.Equal(t, "x\n", string(res.Logs))
+	}
+	require.NoError(t, r.Close())
 }

@@ -45,6 +45,9 @@ var requestFaults = []fault{
 	refuse, dropAnswer, late, afterwards, never, html, html404, cutUp, reset, cutDown, cutJSON, cutTrailer, cancelBefore, cancelAfter, gone,
 }
 
+// diskFaults are those of the second matrix.
+var diskFaults = []fault{refuse, dropAnswer, late, cutUp, cancelBefore, cancelAfter, gone}
+
 var streamFaults = []fault{streamEarly, streamQuick, streamHeader, streamFrame, streamBorder, streamEnd}
 
 const (
@@ -93,6 +96,9 @@ var faultBounds = bounds{
 	engine:  dockerx.Bounds{Call: 2 * time.Second, Slow: 4 * time.Second, Stall: 2 * time.Second},
 	stop:    4 * time.Second,
 	drain:   time.Second,
+	writer:  time.Second,
+	slack:   defaultBounds.slack, // a busy machine's, not a fault's
+	oom:     defaultBounds.oom,
 	reader:  200 * time.Millisecond,
 	settle:  200 * time.Millisecond,
 	cleanup: 6 * time.Second,
@@ -111,7 +117,7 @@ func (f fault) bounds(request string) bounds {
 	case path == "/images/create", method == "PUT", method == "GET" && strings.HasSuffix(path, "/archive"):
 		b.engine.Stall = time.Second
 	case strings.HasSuffix(path, "/create"), strings.HasSuffix(path, "/start"):
-		b.engine.Slow, b.settle = 700*time.Millisecond, 800*time.Millisecond
+		b.engine.Slow, b.settle = 1500*time.Millisecond, 800*time.Millisecond // a disk's start comes before
 	case strings.HasSuffix(path, "/kill"), method == "DELETE":
 		b.engine.Slow = 2 * time.Second // a start comes before, and takes its time
 	default:
@@ -126,12 +132,14 @@ func stepsOf(request string) []Op {
 	switch path {
 	case "/_ping", "/info", "/images/create", "/images/ref/json":
 		return []Op{OpPull}
-	case "/volumes/create", "/containers/job-stage/archive":
+	case "/volumes/create", "/containers/job-stage/start":
 		return []Op{OpStage}
+	case "/containers/job-stage/archive":
+		return []Op{OpStage, OpCollect} // the input, the question whether the disk is full
 	case "/containers/create":
 		return []Op{OpStage, OpCreate} // the staging container's, the job's
 	case "/containers/job-stage/json":
-		return []Op{OpCreate}
+		return []Op{OpStage, OpCreate, OpCollect} // before its start, after the job's create, at the end
 	case "/containers/job/attach", "/containers/job/start":
 		return []Op{OpStart}
 	case "/containers/job/wait":

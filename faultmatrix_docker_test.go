@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,10 +21,11 @@ import (
 type matrix struct {
 	name    string        // of the image, without its tag
 	stored  []byte        // its manifest
-	job     Job           // without Image and InputTar
+	job     Job           // without Image, InputTar, and its other reader and writers
 	input   []byte        // its InputTar
+	stdin   string        // its Stdin; with it, it has Stdout and Stderr
 	clean   []exchange    // a clean run's requests
-	want    Result        // what it brings
+	want    outcome       // what it brings
 	took    time.Duration // how long it takes
 	columns []fault
 
@@ -43,16 +45,17 @@ func faultJob() Job {
 }
 
 // newMatrix makes the clean run and checks what it brings.
-func newMatrix(t *testing.T, j Job, columns []fault) *matrix {
+func newMatrix(t *testing.T, j Job, columns []fault, stdin string) *matrix {
 	t.Helper()
-	m := &matrix{job: j, columns: columns, result: map[string]string{}}
+	m := &matrix{job: j, columns: columns, stdin: stdin, result: map[string]string{}}
 	m.checkAtEnd(t)
 	content := make([]byte, inputSize)
 	rand.NewChaCha8([32]byte{}).Read(content)
 	m.input = tarOf(t, file{name: "in", body: string(content)})
 	m.push(t)
 
-	p := newFaultProxy(t, -1, "")
+	p := &faultProxy{at: -1}
+	m.serve(t, p)
 	start := time.Now()
 	o := m.run(t, context.Background(), p, faultBounds, m.fresh(t))
 	m.took = time.Since(start)
@@ -61,15 +64,24 @@ func newMatrix(t *testing.T, j Job, columns []fault) *matrix {
 	require.Equal(t, content[:artifactSize], o.res.Artifacts[jobArtifact])
 	require.Equal(t, "one\n", string(o.res.Artifacts[jobDirectory+"/one"]))
 	require.Len(t, o.res.Artifacts, 3)
-	m.clean, m.want = p.recorded(), o.res
+	m.clean, m.want = p.recorded(), o
 	return m
 }
 
-// outcome is what a run brought.
+func (m *matrix) serve(t *testing.T, p *faultProxy) {
+	t.Helper()
+	p.serve(t)
+	if m.stdin != "" {
+		p.server.Handler = inputProxy{p}
+	}
+}
+
+// outcome is what a run brought. The writers are complete if there is no error.
 type outcome struct {
-	res Result
-	id  string
-	err error
+	res            Result
+	id             string
+	err            error
+	stdout, stderr *bytes.Buffer
 }
 
 // run runs the job through a proxy, checks how long that takes, and that the
@@ -77,6 +89,10 @@ type outcome struct {
 func (m *matrix) run(t *testing.T, ctx context.Context, p *faultProxy, b bounds, j Job) outcome {
 	t.Helper()
 	j.InputTar = bytes.NewReader(m.input)
+	o := outcome{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer)}
+	if m.stdin != "" {
+		j.Stdin, j.Stdout, j.Stderr = strings.NewReader(m.stdin), o.stdout, o.stderr
+	}
 	r, err := newRunner(Options{Host: p.host}, b)
 	require.NoError(t, err)
 	// A run that does not end is ended, so that the other cases go on.
@@ -85,13 +101,13 @@ func (m *matrix) run(t *testing.T, ctx context.Context, p *faultProxy, b bounds,
 	defer time.AfterFunc(limit, cancel).Stop()
 	defer cancel()
 	start := time.Now()
-	res, id, err := runWith(ctx, r, j)
-	t.Cleanup(func() { removeObjects(t, objectsOf(t, labelRun+"="+id)) })
-	require.Less(t, time.Since(start), limit, "%v", err)
+	o.res, o.id, o.err = runWith(ctx, r, j)
+	t.Cleanup(func() { removeObjects(t, objectsOf(t, labelRun+"="+o.id)) })
+	require.Less(t, time.Since(start), limit, "%v", o.err)
 	require.NoError(t, r.Close())
 	p.release()
 	require.Eventually(t, func() bool { return p.open() == 0 }, 3*time.Second, 5*time.Millisecond, "connections left")
-	return outcome{res, id, err}
+	return o
 }
 
 // cell runs the job with a fault at the request with the index i.
@@ -100,12 +116,14 @@ func (m *matrix) cell(t *testing.T, i int, f fault, j Job) outcome {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	x := m.clean[i]
-	p := &faultProxy{at: i, fault: f, up: x.up, output: int64(len(m.want.Logs)), cancel: cancel}
-	p.serve(t)
+	p := &faultProxy{at: i, fault: f, up: x.up, output: int64(len(m.want.res.Logs)), cancel: cancel}
+	m.serve(t, p)
 	var o outcome
 	t.Cleanup(func() { m.note(i, f, o.err, t.Failed()) })
 	o = m.run(t, ctx, p, f.bounds(x.request), j)
-	require.Equal(t, x.request, p.seen()[i], "the run took another way before the fault")
+	seen := p.seen()
+	require.Greater(t, len(seen), i, "the run ended before the fault: %v", o.err)
+	require.Equal(t, x.request, seen[i], "the run took another way before the fault")
 	require.True(t, p.hasFired(), "the fault did not fire")
 	return o
 }
@@ -125,11 +143,20 @@ func (m *matrix) note(i int, f fault, err error, failed bool) {
 	m.result[rowName(i, m.clean[i])+string(f)] = result
 }
 
-// same compares with the clean run's result. Between the two streams the order
+// same compares with the clean run's outcome. Between the two streams the order
 // of the output is not fixed.
-func (m *matrix) same(t *testing.T, res Result) {
+func (m *matrix) same(t *testing.T, o outcome) {
 	t.Helper()
-	require.Equal(t, sortedLines(m.want.Logs), sortedLines(res.Logs))
-	res.Logs = m.want.Logs
-	require.Equal(t, m.want, res, "no error, so the result must be complete")
+	require.Equal(t, sortedLines(m.want.res.Logs), sortedLines(o.res.Logs))
+	require.Equal(t, m.want.stdout.String(), o.stdout.String())
+	require.Equal(t, m.want.stderr.String(), o.stderr.String())
+	require.GreaterOrEqual(t, o.res.Duration, time.Duration(0))
+	for path, content := range m.want.res.Artifacts {
+		require.True(t, bytes.Equal(content, o.res.Artifacts[path]), "%s differs", path)
+	}
+	require.Len(t, o.res.Artifacts, len(m.want.res.Artifacts))
+	want, got := m.want.res, o.res
+	want.Logs, want.Artifacts, want.Duration = nil, nil, 0
+	got.Logs, got.Artifacts, got.Duration = nil, nil, 0
+	require.Equal(t, want, got, "no error, so the result must be complete")
 }

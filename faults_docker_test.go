@@ -17,10 +17,27 @@ import (
 // often as the clean run has requests and there are faults, each time with one
 // fault at one request. With -v it prints what came of each.
 func TestFaultAtEveryRequest(t *testing.T) {
-	m := newMatrix(t, faultJob(), requestFaults)
+	newMatrix(t, faultJob(), requestFaults, "").everywhere(t)
+}
+
+// TestFaultAtEveryRequestWithADisk does the same to a job that has everything
+// else as well: Stdin, writers, and Limits.DiskMB, which is a container more.
+func TestFaultAtEveryRequestWithADisk(t *testing.T) {
+	j := faultJob()
+	j.Cmd[2] = "cat && " + j.Cmd[2]
+	j.Limits.DiskMB = 16
+	stdin := strings.Repeat("said\n", 4000)
+	m := newMatrix(t, j, diskFaults, stdin)
+	require.Equal(t, stdin+"first\nlast\n", m.want.stdout.String())
+	require.Equal(t, "warning\n", m.want.stderr.String())
+	m.everywhere(t)
+}
+
+// everywhere has a case for each request and each fault that applies to it.
+func (m *matrix) everywhere(t *testing.T) {
 	made := slices.IndexFunc(m.clean, func(x exchange) bool { return x.request == "POST /volumes/create" })
 	for i, x := range m.clean {
-		for _, f := range requestFaults {
+		for _, f := range m.columns {
 			if !f.applies(x) {
 				continue
 			}
@@ -48,7 +65,7 @@ func (m *matrix) completeOrTrue(t *testing.T, x exchange, o outcome) {
 	t.Helper()
 	assertNothingLeft(t, o.id)
 	if o.err == nil {
-		m.same(t, o.res)
+		m.same(t, o)
 		return
 	}
 	assertTrue(t, o.err, stepsOf(x.request))
@@ -66,7 +83,7 @@ func (m *matrix) canceled(t *testing.T, i int, o outcome) {
 	removals := slices.IndexFunc(m.clean, func(x exchange) bool { return strings.HasPrefix(x.request, "DELETE ") })
 	if o.err == nil {
 		require.GreaterOrEqual(t, last, removals, "the run went on")
-		m.same(t, o.res)
+		m.same(t, o)
 		return
 	}
 	require.Less(t, i, removals, "nothing was broken off: %v", o.err)
@@ -86,7 +103,7 @@ func (m *matrix) unreachable(t *testing.T, x exchange, o outcome, made bool) {
 		require.ErrorContains(t, o.err, object)
 	}
 	if step, _ := errorAs(o.err); step.Op == OpCleanup {
-		m.same(t, o.res)
+		m.same(t, o)
 	}
 }
 
@@ -109,7 +126,7 @@ func errorAs(err error) (step *Error, failed bool) {
 // TestFaultInTheOutput cuts the output's stream in every place. Where the engine
 // would end it as well, after the last write, a cut cannot be told from the end.
 func TestFaultInTheOutput(t *testing.T) {
-	m := newMatrix(t, faultJob(), streamFaults)
+	m := newMatrix(t, faultJob(), streamFaults, "")
 	i := slices.IndexFunc(m.clean, func(x exchange) bool { return x.request == "POST /containers/job/attach" })
 	for _, f := range streamFaults {
 		t.Run(string(f), func(t *testing.T) {
@@ -121,7 +138,7 @@ func TestFaultInTheOutput(t *testing.T) {
 			o := m.cell(t, i, f, j)
 			assertNothingLeft(t, o.id)
 			if f == streamEnd && o.err == nil {
-				m.same(t, o.res)
+				m.same(t, o)
 				return
 			}
 			assertTrue(t, o.err, []Op{OpStart, OpWait})
@@ -139,9 +156,9 @@ func TestTimeoutAtEveryRequest(t *testing.T) {
 	j.Env[pauseEnv] = "60"
 	j.Limits.Timeout = faultTimeout
 	columns := []fault{held, refuse, dropAnswer, late, never, html, html404}
-	m := newMatrix(t, j, columns)
-	require.True(t, m.want.TimedOut)
-	require.Equal(t, killedStatus, m.want.ExitCode)
+	m := newMatrix(t, j, columns, "")
+	require.True(t, m.want.res.TimedOut)
+	require.Equal(t, killedStatus, m.want.res.ExitCode)
 	first := slices.IndexFunc(m.clean, func(x exchange) bool { return x.request == "POST /containers/job/wait" })
 	for i, x := range m.clean {
 		for _, f := range columns {

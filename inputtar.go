@@ -15,49 +15,65 @@ import (
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
-// stage makes the run's volumes and fills them, and returns their names by
-// directory. The upload goes through a container that never starts, so nothing
-// runs for it. In it every volume is mounted below one directory that no image
-// has, at the place that it will have in the job's container below "/": a
-// volume inside InputDir gets its share of the tree by itself.
-func (r *run) stage(ctx context.Context, p plan, image dockerx.Image, dirs []directory) (map[string]string, error) {
-	volumes := map[string]string{}
-	var mounts []mount.Mount
+// stage makes the run's volumes and fills them, and returns the mounts that the
+// job's container gets of them, by directory. The upload goes through a container
+// that never starts, so nothing runs for it. In it every volume is mounted below
+// one directory that no image has, at the place that it will have in the job's
+// container below "/": a volume inside InputDir gets its share of the tree by
+// itself.
+func (r *run) stage(ctx context.Context, p plan, engine dockerx.Engine, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
+	if p.limits.DiskMB > 0 {
+		return r.stageOnDisk(ctx, p, engine, image, dirs)
+	}
+	inside, staged := map[string]mount.Mount{}, []mount.Mount{}
 	for _, d := range dirs {
 		if d.volume {
-			name := fmt.Sprintf("%s-%d", r.name, len(volumes))
-			if err := r.createVolume(ctx, name); err != nil {
+			name := fmt.Sprintf("%s-%d", r.name, len(staged))
+			if _, err := r.createVolume(ctx, name, nil); err != nil {
 				return nil, err
 			}
-			volumes[d.path] = name
-			mounts = append(mounts, isolation.Volume(name, path.Join("/", r.name, d.path), r.labels))
+			inside[d.path] = isolation.Volume(name, d.path, r.labels)
+			staged = append(staged, isolation.Volume(name, path.Join("/", r.name, d.path), r.labels))
 		}
 	}
-	if len(volumes) == 0 {
+	if len(staged) == 0 {
 		return nil, nil
 	}
-	// Covered, the image's VOLUMEs are not copied for a container that never runs.
-	covers := map[string]string{}
-	for _, v := range image.Volumes {
-		covers[v] = ""
-	}
 	name := r.name + "-stage"
-	config := isolation.Config(image.ID, []string{"never-started"}, nil, "", r.labels)
-	if err := r.createContainer(ctx, name, config, isolation.Staging(mounts, covers)); err != nil {
+	config := isolation.Config(image.ID, []string{"never-started"}, nil, "", r.labels, false)
+	if err := r.createContainer(ctx, name, config, isolation.Staging(staged, covers(image))); err != nil {
 		return nil, err
 	}
-	return volumes, r.upload(ctx, name, p, dirs)
+	return inside, r.upload(ctx, name, p, dirs)
+}
+
+// covers keeps the image's VOLUMEs from being copied for a container that runs
+// nothing of the image.
+func covers(image dockerx.Image) map[string]string {
+	tmpfs := map[string]string{}
+	for _, v := range image.Volumes {
+		tmpfs[v] = ""
+	}
+	return tmpfs
 }
 
 // upload streams the volumes' root directories and the input to the engine.
 func (r *run) upload(ctx context.Context, name string, p plan, dirs []directory) error {
+	return r.uploadTo(ctx, name, func(w io.Writer) error { return writeVolumes(w, r.name, p, dirs) })
+}
+
+// uploadTo streams the tar that write makes.
+func (r *run) uploadTo(ctx context.Context, name string, write func(io.Writer) error) error {
 	read, out := io.Pipe()
 	body := uploadBody{read}
 	written := make(chan error, 1)
 	go func() {
-		err := writeVolumes(out, r.name, p, dirs)
-		out.CloseWithError(err)
-		written <- err
+		err := errGoexit
+		defer func() {
+			out.CloseWithError(err)
+			written <- err
+		}()
+		err = write(out)
 	}()
 	err := r.engine.Upload(ctx, name, body)
 	body.Close()
@@ -79,16 +95,18 @@ func (r *run) upload(ctx context.Context, name string, p plan, dirs []directory)
 // checkStaged makes sure that the job's container has the volumes that were
 // filled: they cannot have been removed while the staging container was there, and
 // the engine makes new ones, empty, in place of missing ones.
-func (r *run) checkStaged(ctx context.Context, volumes map[string]string) error {
-	if len(volumes) == 0 {
+func (r *run) checkStaged(ctx context.Context, p plan, staged map[string]mount.Mount) error {
+	if len(staged) == 0 {
 		return nil
 	}
 	state, err := r.engine.Inspect(ctx, r.name+"-stage")
-	if err == nil && state.Gone {
-		err = dockerx.ErrGone
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("staging container: %w", err)
+	case state.Gone:
+		return fmt.Errorf("staging container: %w", dockerx.ErrGone)
+	case p.limits.DiskMB > 0 && (!state.Running || state.Restarted):
+		return errors.New("staging container: it was stopped by somebody else, and the files in Limits.DiskMB are gone")
 	}
 	return nil
 }
@@ -117,7 +135,7 @@ func writeVolumes(w io.Writer, root string, p plan, dirs []directory) error {
 		}
 	}
 	if p.input != nil {
-		if err := tree.write(p.input); err != nil {
+		if err := tree.write(guarded{p.input}); err != nil {
 			return err
 		}
 	}

@@ -14,7 +14,7 @@ import (
 const DefaultInputDir = "/workspace"
 
 // Job is one command and what it needs. RunOnce reads it once, at its start,
-// and keeps nothing of it but InputTar.
+// and keeps nothing of it but its readers and writers.
 type Job struct {
 	// Image names the image that carries the toolchain: a name with a tag or
 	// digest ("latest" if it has neither), or an image ID. It is pulled,
@@ -49,6 +49,22 @@ type Job struct {
 	Collect []string
 	// Limits bounds the run; its zero value leaves most of it unlimited.
 	Limits Limits
+
+	// Stdin is the command's standard input; nil = empty. Its end is passed on;
+	// an error of its Read other than io.EOF ends the run. A command that does
+	// not read it, or ends first, is no error. A Read that never returns keeps
+	// one goroutine after RunOnce has returned.
+	Stdin io.Reader
+	// Stdout and Stderr get the command's output as it comes, all of it; nil =
+	// none. Result.Logs is filled all the same. Both are written to by one
+	// goroutine, so they may be the same writer. A slow Write slows the command;
+	// one that fails, or panics, ends the run with its error. Five seconds after
+	// a kill no Write is waited for any more, nor after the command's own exit a
+	// Write that has taken so long: what is missing then is ErrWriterBlocked, and
+	// a Write that never returns keeps one goroutine. As long as a Write blocks
+	// while more than a megabyte of output is waiting, the engine cannot tell the
+	// command's own exit: give such a job a Timeout.
+	Stdout, Stderr io.Writer
 }
 
 // Mount is a bind mount. Mounts below its source are not passed on.
@@ -74,6 +90,9 @@ type plan struct {
 	inputDir string
 	collect  []string
 	limits   Limits
+
+	stdin          io.Reader
+	stdout, stderr io.Writer
 }
 
 // newPlan is the only place where a Job is read. It reports all problems at
@@ -86,6 +105,7 @@ func newPlan(j Job, engineHost string) (plan, error) {
 		workDir: bad.optionalPath("WorkDir", j.WorkDir),
 		input:   j.InputTar,
 		limits:  j.Limits.withDefaults(),
+		stdin:   j.Stdin, stdout: j.Stdout, stderr: j.Stderr,
 	}
 	p.image, p.pull = bad.image(j.Image)
 	bad.command(j.Cmd)

@@ -36,8 +36,17 @@ type Limits struct {
 	// LogBytes caps Result.Logs in bytes; 0 = 64 MiB. The first and the last
 	// half of it are kept.
 	LogBytes int64
-	// ArtifactBytes caps Result.Artifacts in bytes, in sum; 0 = 256 MiB.
+	// ArtifactBytes caps Result.Artifacts in bytes, in sum; 0 = 256 MiB. Out of
+	// directories at most 100,000 files, directories and links are read.
 	ArtifactBytes int64
+	// DiskMB caps, in MiB, all files that the command has at a time, in all
+	// directories that it can write to, InputDir and /dev/shm included, and the
+	// input too; 0 = no cap. They share one file system of this size, with an
+	// inode for every 8 KiB, and at least 1024: what exceeds it gets ENOSPC. A
+	// single file that exceeds it, sparse files too, gets EFBIG and the signal
+	// SIGXFSZ. The file system is in memory, and what the command writes counts
+	// against MemoryMB. An input that does not fit is an error.
+	DiskMB int64
 }
 
 const (
@@ -93,6 +102,9 @@ func (l Limits) problems() []error {
 	}
 	if l.ArtifactBytes < 0 {
 		p.add("Limits.ArtifactBytes %d: want a number of bytes, or 0 for %d", l.ArtifactBytes, defaultArtifactBytes)
+	}
+	if l.DiskMB < 0 || l.DiskMB >= math.MaxInt64>>20 {
+		p.add("Limits.DiskMB %d: want a number of MiB, or 0 for no cap", l.DiskMB)
 	}
 	if l.Network != "" {
 		p.network(l.Network)

@@ -14,30 +14,34 @@ import (
 type process struct {
 	run     *run
 	stream  *dockerx.Attachment
-	logs    *capture
+	out     *outlet
 	drained chan struct{} // closed after the next two are set
 	ended   time.Time     // when the output ended
 	lost    error         // why the output is not complete
 	begun   time.Time     // before the start
+	fed     chan error    // closed at the end of Stdin, after its error if there is one; nil without Stdin
 	exited  <-chan dockerx.Exit
 	unwait  context.CancelFunc
+	killed  bool        // by us
+	hurried *time.Timer // cuts the writers off after a kill
 }
 
 // execute runs the created container to its end and fills in what the run
 // brought: exit status, output, TimedOut.
-func (r *run) execute(ctx context.Context, l Limits, res *Result) (dockerx.Exit, error) {
-	p, err := r.start(ctx, l)
+func (r *run) execute(ctx context.Context, p plan, res *Result) (dockerx.Exit, error) {
+	proc, err := r.start(ctx, p)
 	if err != nil {
-		if p != nil {
-			res.Logs, res.LogsDropped = p.logs.result()
+		if proc != nil {
+			res.Logs, res.LogsDropped = proc.out.logs.result()
 		}
 		return dockerx.Exit{}, fail(OpStart, err)
 	}
-	end, timedOut, err := p.await(ctx, l.Timeout)
-	p.release()
-	res.Logs, res.LogsDropped = p.logs.result()
+	end, timedOut, err := proc.await(ctx, p.limits.Timeout)
+	proc.release()
+	res.Logs, res.LogsDropped = proc.out.logs.result()
 	if end.Err == nil {
-		res.ExitCode = end.Code
+		res.ExitCode, res.Duration = end.Code, end.Ran
+		res.OOMKilled = end.OOMKilled || p.limits.MemoryMB > 0 && r.oomKilled(ctx, end.Code == killedStatus && !proc.killed)
 		// A job that ended before our kill reached it has its own status.
 		res.TimedOut = timedOut && end.Code == killedStatus
 	}
@@ -49,15 +53,17 @@ const killedStatus = 128 + 9
 
 // start attaches, registers for the exit and starts, in this order, so that
 // neither a byte nor the exit is missed. Beside an error the process has ended.
-func (r *run) start(ctx context.Context, l Limits) (*process, error) {
-	stream, err := r.engine.Attach(ctx, r.name)
+func (r *run) start(ctx context.Context, plan plan) (*process, error) {
+	stream, err := r.engine.Attach(ctx, r.name, plan.stdin != nil)
 	if err != nil {
 		return nil, err
 	}
-	p := &process{run: r, stream: stream, logs: newCapture(l.LogBytes), drained: make(chan struct{})}
+	p := &process{run: r, stream: stream, drained: make(chan struct{})}
+	p.out = newOutlet(plan.limits.LogBytes, plan.stdout, plan.stderr)
 	go func() { // release waits for it
-		p.lost = stream.Demultiplex(p.logs, p.logs)
+		p.lost = stream.Demultiplex(tee{p.out, "Stdout", plan.stdout}, tee{p.out, "Stderr", plan.stderr})
 		p.ended = time.Now()
+		p.out.end()
 		close(p.drained)
 	}()
 	// The caller's end must not end the wait: the kill that follows needs it.
@@ -69,6 +75,10 @@ func (r *run) start(ctx context.Context, l Limits) (*process, error) {
 	if err != nil {
 		p.release()
 		return p, err
+	}
+	if plan.stdin != nil {
+		p.fed = make(chan error, 1)
+		go p.feed(plan.stdin) // release waits for it, unless a Read does not return
 	}
 	return p, nil
 }
@@ -93,28 +103,46 @@ func (p *process) begin(ctx context.Context) error {
 func (p *process) salvage(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.run.bounds.stop)
 	defer cancel()
+	p.hurryWriters()
 	killed, err := p.run.engine.Kill(ctx, p.run.name)
 	if err == nil && !killed {
 		var state dockerx.State
 		state, err = p.run.engine.Inspect(ctx, p.run.name)
 		killed = !state.Running && !state.Gone
 	}
-	if err != nil || !killed {
-		return // it never ran, or cannot be asked about
+	if err == nil && killed { // else it never ran, or cannot be asked about
+		p.drainedWithin(p.run.bounds.writer + p.run.bounds.drain)
 	}
-	select {
-	case <-p.drained:
-	case <-time.After(p.run.bounds.drain):
-	}
+}
+
+// hurryWriters bounds what the caller's writers may take from now on. The engine's
+// kill hangs while a Write blocks the output.
+func (p *process) hurryWriters() {
+	p.killed = true
+	p.hurried = time.AfterFunc(p.run.bounds.writer, p.out.cutOff)
 }
 
 // release ends the goroutines of a process and waits for them.
 func (p *process) release() {
+	p.out.cutOff()
 	p.stream.Close()
 	<-p.drained
 	p.unwait()
 	if p.exited != nil {
 		for range p.exited {
+		}
+	}
+	if p.hurried != nil {
+		p.hurried.Stop()
+	}
+	if p.fed != nil {
+		late := time.After(p.run.bounds.reader)
+		for open := true; open; {
+			select {
+			case _, open = <-p.fed:
+			case <-late:
+				return
+			}
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package sandbox
 
+import "time"
+
 // Result is what a run brought back. Beside an error it is filled as far as the
 // run got.
 type Result struct {
@@ -24,7 +26,18 @@ type Result struct {
 	// Artifacts: the values wrap fs.ErrNotExist, ErrNotRegular or ErrTooLarge.
 	// It is nil when there are none.
 	Uncollected map[string]error
+	// OOMKilled is set if the kernel killed a process of the run because the run
+	// had reached Limits.MemoryMB: the command, which ends it with status 137, or
+	// a child, whatever the status then is. The engine's report counts; before
+	// containerd 2.3 that of a child's kill right before the exit can be lost.
+	OOMKilled bool
+	// Duration is how long the command ran, from its start to its exit, by the
+	// engine's clock; 0 while there is no exit status.
+	Duration time.Duration
 	// ImageID is the engine's ID of the image that was run, "" before it is
 	// known. As an image reference it names exactly this image again.
 	ImageID string
+	// DiskFull is set if Limits.DiskMB was used up at the command's end. It says
+	// nothing of a command that met the cap and made room again.
+	DiskFull bool
 }

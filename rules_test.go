@@ -45,6 +45,7 @@ var imports = map[string]map[string]string{
 	},
 	module + "/internal/dockerx": {
 		"github.com/docker/docker/client":              "the engine; nobody else may speak to it",
+		"github.com/docker/docker/api/types":           "its type of a hijacked connection",
 		"github.com/docker/docker/api/types/container": "its types",
 		"github.com/docker/docker/api/types/filters":   "its types",
 		"github.com/docker/docker/api/types/image":     "its types",

@@ -41,13 +41,16 @@ func randomID() string {
 	return hex.EncodeToString(id)
 }
 
-// createVolume makes a volume that is removed at the run's end.
-func (r *run) createVolume(ctx context.Context, name string) error {
-	return r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
+// createVolume makes a volume that is removed at the run's end, and returns where
+// the engine has it.
+func (r *run) createVolume(ctx context.Context, name string, options map[string]string) (at string, err error) {
+	err = r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
 		return r.engine.RemoveVolume(ctx, name, unsure)
-	}, func(ctx context.Context) error {
-		return r.engine.CreateVolume(ctx, name, r.labels)
+	}, func(ctx context.Context) (err error) {
+		at, err = r.engine.CreateVolume(ctx, name, options, r.labels)
+		return err
 	})
+	return at, err
 }
 
 // createContainer makes a container that is killed and removed at the run's end.

@@ -52,9 +52,9 @@ func newRunner(o Options, b bounds) (*Runner, error) {
 }
 
 // Close ends the runs and sweeps that are under way, which report ErrClosed, and
-// returns when they have cleaned up, at most two and a quarter minutes later;
-// what takes longer is an error that wraps ErrCleanup. Later calls of other
-// methods get ErrClosed. Close may be called more than once.
+// returns when they have cleaned up, at most 136 seconds later; what takes longer
+// is an error that wraps ErrCleanup. Later calls of other methods get ErrClosed.
+// Close may be called more than once.
 func (r *Runner) Close() error {
 	r.mu.Lock()
 	r.end(ErrClosed)

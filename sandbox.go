@@ -69,28 +69,35 @@ func (r *run) steps(ctx context.Context, j Job, res *Result) error {
 	if err != nil {
 		return fail(OpValidate, err)
 	}
-	volumes, err := r.stage(ctx, p, image, dirs)
+	staged, err := r.stage(ctx, p, engine, image, dirs)
 	if err != nil {
 		return fail(OpStage, err)
 	}
 
 	// 4. Harden, and 5. create.
-	host := p.preset(dirs, volumes, engine.CPUs, r.labels).HostConfig()
-	config := isolation.Config(image.ID, p.cmd, p.environ(p.home(), image.Env), p.workDir, r.labels)
+	host := p.preset(dirs, staged, engine.CPUs).HostConfig()
+	config := isolation.Config(image.ID, p.cmd, p.environ(p.home(), image.Env), p.workDir, r.labels, p.stdin != nil)
 	if err := r.createContainer(ctx, r.name, config, host); err != nil {
 		return fail(OpCreate, p.explainCreate(err))
 	}
-	if err := r.checkStaged(ctx, volumes); err != nil {
+	if err := r.checkStaged(ctx, p, staged); err != nil {
 		return fail(OpCreate, err)
 	}
 
 	// 6. Run.
-	exit, err := r.execute(ctx, p.limits, res)
+	exit, err := r.execute(ctx, p, res)
 	if err != nil {
 		return err
 	}
 
 	// 7. Collect, and 8. the result.
 	res.Artifacts, res.Uncollected, err = r.collect(ctx, p, dirs, exit)
+	if err == nil && p.limits.DiskMB > 0 {
+		res.DiskFull, err = r.diskFull(ctx)
+		// A disk that was lost meanwhile had nothing to collect.
+		if lost := r.checkStaged(ctx, p, staged); lost != nil {
+			res.Artifacts, res.Uncollected, res.DiskFull, err = nil, nil, false, lost
+		}
+	}
 	return fail(OpCollect, err)
 }

@@ -226,7 +226,7 @@ func TestZeroValues(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "/workspace", p.inputDir)
 	require.Zero(t, p.limits.Timeout)
-	host := p.preset(nil, nil, 2, nil).HostConfig()
+	host := p.preset(nil, nil, 2).HostConfig()
 	require.Equal(t, "bridge", string(host.NetworkMode))
 	require.Zero(t, host.NanoCPUs)
 	require.Zero(t, host.Memory)

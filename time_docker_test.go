@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,7 +90,7 @@ func (r *slowReader) Read(p []byte) (int, error) {
 }
 
 func TestCancelIsAnError(t *testing.T) {
-	j := sh(stubborn)
+	j := sh("read x;" + stubborn)
 	j.Collect = []string{"/workspace/file"}
 	why := errors.New("the caller's own reason")
 	for name, end := range map[string]struct {
@@ -112,11 +113,12 @@ func TestCancelIsAnError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, finish := end.begin(context.Background())
 			moment := make(chan time.Time, 1)
-			go func() {
-				<-time.After(1500 * time.Millisecond) // the job is running by then
-				finish()
-				moment <- time.Now()
-			}()
+			j := j
+			j.Stdin = strings.NewReader("started\n") // which is read when the start is over
+			j.Stdout = writerFunc(func(p []byte) (int, error) {
+				go func() { finish(); moment <- time.Now() }()
+				return len(p), nil
+			})
 			res, err := doContext(t, ctx, j)
 			require.Less(t, time.Since(<-moment), promptly)
 			require.ErrorIs(t, err, end.want)

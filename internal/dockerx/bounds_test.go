@@ -26,7 +26,7 @@ var calls = map[string]call{
 	"Start":        func(ctx context.Context, c *Client) error { return c.Start(ctx, "c") },
 	"Kill":         func(ctx context.Context, c *Client) error { _, err := c.Kill(ctx, "c"); return err },
 	"Inspect":      func(ctx context.Context, c *Client) error { _, err := c.Inspect(ctx, "c"); return err },
-	"Attach":       func(ctx context.Context, c *Client) error { _, err := c.Attach(ctx, "c"); return err },
+	"Attach":       func(ctx context.Context, c *Client) error { _, err := c.Attach(ctx, "c", false); return err },
 	"Wait":         func(ctx context.Context, c *Client) error { _, err := c.Wait(ctx, "c"); return err },
 	"Stat":         func(ctx context.Context, c *Client) error { _, _, err := c.Stat(ctx, "c", "/p"); return err },
 	"Download":     func(ctx context.Context, c *Client) error { _, err := c.Download(ctx, "c", "/p"); return err },
@@ -40,7 +40,7 @@ var creates = map[string]call{
 	"Create": func(ctx context.Context, c *Client) error {
 		return c.Create(ctx, "c", &container.Config{}, &container.HostConfig{})
 	},
-	"CreateVolume": func(ctx context.Context, c *Client) error { return c.CreateVolume(ctx, "v", nil) },
+	"CreateVolume": func(ctx context.Context, c *Client) error { _, err := c.CreateVolume(ctx, "v", nil, nil); return err },
 }
 
 // silentEngine tells of every request that it does not answer.

@@ -62,6 +62,7 @@ type State struct {
 	Restarted bool // running, but not for the first time
 	Gone      bool // removed, or being removed
 	ExitCode  int
+	OOMKilled bool
 	StartedAt string        // of the last start
 	Ran       time.Duration // of a run that has ended
 }
@@ -92,11 +93,11 @@ func (c *Client) Inspect(ctx context.Context, name string) (State, error) {
 }
 
 func ended(s *container.State) State {
-	e := State{ExitCode: s.ExitCode, StartedAt: s.StartedAt}
+	e := State{ExitCode: s.ExitCode, OOMKilled: s.OOMKilled, StartedAt: s.StartedAt}
 	started, startErr := time.Parse(time.RFC3339Nano, s.StartedAt)
 	finished, err := time.Parse(time.RFC3339Nano, s.FinishedAt)
 	if startErr == nil && err == nil {
-		e.Ran = finished.Sub(started)
+		e.Ran = max(0, finished.Sub(started)) // the engine notes the start when it is told of it
 	}
 	return e
 }
@@ -124,6 +125,10 @@ func (c *Client) untilGone(ctx context.Context, what string, unsure time.Duratio
 		if err == nil || errdefs.IsNotFound(err) && !time.Now().Before(settled) {
 			return nil
 		}
+		if err = clip(err); errdefs.IsInternal(err) && strings.Contains(err.Error(), "too many open files") {
+			// The engine has one open for every level of a tree that it removes.
+			return fmt.Errorf("%s may be left, and stays until the engine may open more files: %w", what, err)
+		}
 		select {
 		case <-ctx.Done():
 			if errdefs.IsNotFound(err) {
@@ -134,6 +139,23 @@ func (c *Client) untilGone(ctx context.Context, what string, unsure time.Duratio
 		}
 	}
 }
+
+// clip shortens the text of an error: a job's paths have any length.
+func clip(err error) error {
+	if text := err.Error(); len(text) > maxSystemError {
+		return clipped{err, text[:maxSystemError/2] + " … " + text[len(text)-maxSystemError/2:]}
+	}
+	return err
+}
+
+type clipped struct {
+	error
+	text string
+}
+
+func (c clipped) Error() string { return c.text }
+
+func (c clipped) Unwrap() error { return c.error }
 
 // OutcomeKnown tells whether err is the engine's own refusal. Any other error
 // of a create leaves open whether the object exists.

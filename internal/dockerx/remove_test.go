@@ -3,6 +3,7 @@ package dockerx
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,5 +103,19 @@ func TestRemoveAsksAgainAfterSilence(t *testing.T) {
 		c := removing(t, brief, s)
 		inTime(t, func() { require.NoError(t, remove(context.Background(), c, 0)) })
 		require.GreaterOrEqual(t, s.count(), 2, what)
+	}
+}
+
+// An engine that has too few open files for a deep tree is not asked again, which
+// would take them from everybody for a while; and its text may be long.
+func TestRemoveOfATreeTooDeep(t *testing.T) {
+	deep := "openfdat " + strings.Repeat("/d", 40_000) + ": too many open files"
+	for what, remove := range removals {
+		s := inTurn(refused(http.StatusInternalServerError, deep))
+		err := remove(context.Background(), removing(t, ample, s), 0)
+		require.ErrorContains(t, err, what+" may be left")
+		require.ErrorContains(t, err, "too many open files")
+		require.Less(t, len(err.Error()), 5000)
+		require.Equal(t, 1, s.count())
 	}
 }

@@ -126,7 +126,7 @@ func TestTLS(t *testing.T) {
 			}
 			engine := clientOf(t, ample, "tcp://"+net.JoinHostPort(c.host, port), append(c.env, pinned)...)
 			_, err = engine.Connect(context.Background())
-			a, attachErr := engine.Attach(context.Background(), "c")
+			a, attachErr := engine.Attach(context.Background(), "c", false)
 			if c.err != "" {
 				require.Regexp(t, c.err, err)
 				require.Error(t, attachErr)
@@ -156,7 +156,7 @@ func TestCertificatesDoNotMatterToASocket(t *testing.T) {
 	engine := clientOf(t, ample, host, newCertificates(t).env()...)
 	_, err := engine.Connect(context.Background())
 	require.NoError(t, err)
-	a, err := engine.Attach(context.Background(), "c")
+	a, err := engine.Attach(context.Background(), "c", false)
 	require.NoError(t, err)
 	defer a.Close()
 	requireHello(t, a)

@@ -8,12 +8,13 @@ import (
 )
 
 // CreateVolume makes a local volume by a name that the caller chose, detached
-// from ctx's cancellation as [Client.Create] is.
-func (c *Client) CreateVolume(ctx context.Context, name string, labels map[string]string) error {
+// from ctx's cancellation as [Client.Create] is. It returns the volume's directory
+// on the engine's host.
+func (c *Client) CreateVolume(ctx context.Context, name string, options, labels map[string]string) (string, error) {
 	ctx, cancel := c.slow(context.WithoutCancel(ctx))
 	defer cancel()
-	_, err := c.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Driver: "local", Labels: labels})
-	return cause(ctx, err)
+	v, err := c.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Driver: "local", DriverOpts: options, Labels: labels})
+	return v.Mountpoint, cause(ctx, err)
 }
 
 // RemoveVolume removes a volume by name, as [Client.Remove] does a container.

@@ -20,11 +20,12 @@ var errRestarted = errors.New("the container was started again by somebody else"
 // Exit is the confirmed end of a container's run: the container has certainly
 // stopped if Err is nil.
 type Exit struct {
-	Code  int
-	Run   string        // which of the container's runs it was, for Unchanged
-	Ran   time.Duration // from its start to its exit, by the engine's clock
-	Broke time.Time     // when the wait's connection broke, zero = it did not
-	Err   error         // why there is no Code
+	Code      int
+	OOMKilled bool          // the kernel killed some process in it for memory
+	Run       string        // which of the container's runs it was, for Unchanged
+	Ran       time.Duration // from its start to its exit, by the engine's clock
+	Broke     time.Time     // when the wait's connection broke, zero = it did not
+	Err       error         // why there is no Code
 }
 
 // Wait registers for the next exit of a container that has not started yet and
@@ -84,9 +85,9 @@ func (c *Client) confirm(ctx context.Context, name string, e Exit) Exit {
 			return Exit{Err: errRestarted}
 		case err == nil && !state.Running && e.Err == nil:
 			// A late duplicate of the exit event can overwrite the state's code.
-			return Exit{Code: e.Code, Run: state.StartedAt, Ran: state.Ran}
+			return exited(state, e.Code, time.Time{})
 		case err == nil && !state.Running:
-			return Exit{Code: state.ExitCode, Run: state.StartedAt, Ran: state.Ran, Broke: e.Broke}
+			return exited(state, state.ExitCode, e.Broke)
 		case err == nil && e.Err != nil:
 			silence = time.Now().Add(2 * c.bounds.Call)
 		case err == nil:
@@ -103,6 +104,10 @@ func (c *Client) confirm(ctx context.Context, name string, e Exit) Exit {
 		case <-time.After(pause):
 		}
 	}
+}
+
+func exited(s State, code int, broke time.Time) Exit {
+	return Exit{Code: code, OOMKilled: s.OOMKilled, Run: s.StartedAt, Ran: s.Ran, Broke: broke}
 }
 
 // Unchanged tells whether a container has not been started again since an exit.

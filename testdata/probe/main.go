@@ -35,6 +35,24 @@ func run(args []string) error {
 		return printJSON(report())
 	case "limits": // what its cgroup allows
 		return printJSON(limits())
+	case "deep": // DIR DEPTH NAME
+		return deep(args[1], args[2], args[3])
+	case "many": // KIND DIR NUMBER
+		return many(args[1], args[2], args[3])
+	case "bomb":
+		bomb()
+	case "vfork":
+		return vfork()
+	case "trace-exit":
+		return traceExit()
+	case "trace-init":
+		return traceInit()
+	case "shm":
+		return shm()
+	case "listen": // NETWORK ADDRESS
+		return listen(args[1], args[2])
+	case "dial": // NETWORK ADDRESS
+		return dial(args[1], args[2])
 	}
 	return fmt.Errorf("no such task: %q", args)
 }

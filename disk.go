@@ -1,0 +1,101 @@
+package sandbox
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/mount"
+
+	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/isolation"
+)
+
+// stageOnDisk is stage with a cap: all writable directories are in one file system,
+// the disk, a volume of type tmpfs, since only that has a hard cap on every engine.
+// Its content lasts as long as a running container has it mounted, so a holder
+// does, which runs our own pause program and nothing else. The job's directories
+// are binds of the volume's: they share the cap.
+func (r *run) stageOnDisk(ctx context.Context, p plan, engine dockerx.Engine, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
+	program, err := pauseProgram(engine.Architecture)
+	if err != nil {
+		return nil, fmt.Errorf("Limits.DiskMB %d: %w", p.limits.DiskMB, err)
+	}
+	name, holder := r.name+"-0", r.name+"-stage"
+	at, err := r.createVolume(ctx, name, p.limits.diskOptions())
+	if err != nil {
+		return nil, p.limits.explainDisk(err)
+	}
+	mounts := []mount.Mount{isolation.Volume(name, path.Join("/", r.name), r.labels)}
+	config := isolation.Program(image.ID, "/"+holder, r.labels)
+	if err := r.createContainer(ctx, holder, config, isolation.Staging(mounts, covers(image))); err != nil {
+		return nil, err
+	}
+	if err := r.uploadTo(ctx, holder, oneFile(holder, 0o755, program)); err != nil {
+		return nil, err
+	}
+	if err := r.engine.Start(ctx, holder); err != nil {
+		return nil, p.limits.explainDisk(err)
+	}
+	inside := map[string]mount.Mount{}
+	for _, d := range dirs {
+		inside[d.path] = isolation.Part(path.Join(at, d.path), d.path)
+	}
+	err = r.upload(ctx, holder, p, dirs)
+	if noSpace(err) {
+		err = fmt.Errorf("InputTar does not fit into Limits.DiskMB %d: %w", p.limits.DiskMB, err)
+	}
+	return inside, err
+}
+
+// explainDisk names the field when the engine refuses the disk.
+func (l Limits) explainDisk(err error) error {
+	if errdefs.IsInternal(err) || errdefs.IsInvalidArgument(err) {
+		err = fmt.Errorf("Limits.DiskMB %d: %w: %w", l.DiskMB, ErrUnsupported, err)
+	}
+	return err
+}
+
+// noSpace tells the engine's ENOSPC from its other errors.
+func noSpace(err error) bool {
+	return errdefs.IsInternal(err) && strings.Contains(err.Error(), "no space left on device")
+}
+
+// diskOptions are those of mount(8), for the engine's local driver.
+func (l Limits) diskOptions() map[string]string {
+	size := l.DiskMB << 20
+	return map[string]string{
+		"type": "tmpfs", "device": "tmpfs",
+		"o": fmt.Sprintf("size=%d,nr_inodes=%d,uid=%d,gid=%d,mode=0755,nosuid,nodev", size, inodes(size), isolation.UID, isolation.GID),
+	}
+}
+
+// diskFull tells whether there is no room left for one more file of one byte.
+func (r *run) diskFull(ctx context.Context) (bool, error) {
+	err := r.uploadTo(ctx, r.name+"-stage", oneFile(path.Join(r.name, "probe"), 0o600, []byte{0}))
+	if noSpace(err) {
+		return true, nil
+	}
+	return false, err
+}
+
+// oneFile returns what writes a tar with one file, of the job's user.
+func oneFile(name string, mode int64, content []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		out := tar.NewWriter(w)
+		h := &tar.Header{
+			Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: int64(len(content)),
+			Uid: isolation.UID, Gid: isolation.GID,
+		}
+		err := out.WriteHeader(h)
+		if err == nil {
+			_, err = out.Write(content)
+		}
+		return errors.Join(err, out.Close())
+	}
+}

@@ -1,0 +1,51 @@
+package isolation
+
+import (
+	"testing"
+
+	"github.com/docker/docker/api/types/mount"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMountsAreClosed(t *testing.T) {
+	mounts := maximal().HostConfig().Mounts
+	require.Len(t, mounts, len(maximal().Mounts))
+	for _, m := range mounts {
+		switch m.Type {
+		case mount.TypeBind:
+			propagation := mount.PropagationRPrivate
+			if m.Target == "/tmp" { // a Part
+				propagation = mount.PropagationRSlave
+			}
+			require.Equal(t, &mount.BindOptions{NonRecursive: true, Propagation: propagation}, m.BindOptions, m.Target)
+			require.Nil(t, m.VolumeOptions, m.Target)
+		case mount.TypeVolume:
+			require.True(t, m.VolumeOptions.NoCopy, m.Target)
+			require.Nil(t, m.VolumeOptions.DriverConfig, "%s: a driver's options can mount the host", m.Target)
+			require.Nil(t, m.BindOptions, m.Target)
+		}
+		require.Nil(t, m.TmpfsOptions, m.Target)
+	}
+}
+
+// A slave sends nothing to the host. Whatever would is private.
+func TestPropagationIsClosed(t *testing.T) {
+	for _, asked := range append(mount.Propagations, "", "new") {
+		want := mount.PropagationRPrivate
+		if asked == mount.PropagationRSlave {
+			want = asked
+		}
+		m := Bind("/srv", "/srv", false)
+		m.BindOptions = &mount.BindOptions{Propagation: asked}
+		closed := Preset{Mounts: []mount.Mount{m}}.HostConfig().Mounts
+		require.Equal(t, want, closed[0].BindOptions.Propagation, "asked for %q", asked)
+	}
+}
+
+// Only binds and volumes have rules; anything else would come without any.
+func TestMountsOfOtherTypesAreNotPassedOn(t *testing.T) {
+	for _, kind := range []mount.Type{mount.TypeTmpfs, mount.TypeNamedPipe, mount.TypeCluster, mount.TypeImage, "", "new"} {
+		p := Preset{Mounts: []mount.Mount{{Type: kind, Source: "x", Target: "/x"}}}
+		require.Empty(t, p.HostConfig().Mounts, "type %q", kind)
+	}
+}

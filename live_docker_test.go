@@ -1,0 +1,241 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// writerFunc is a caller's writer.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// blocked is a writer that never returns, until the test ends.
+func blocked(t *testing.T) (w io.Writer, entered <-chan struct{}) {
+	t.Helper()
+	end, in := make(chan struct{}), make(chan struct{}, 1)
+	t.Cleanup(func() { close(end) })
+	return writerFunc(func([]byte) (int, error) {
+		in <- struct{}{}
+		<-end
+		return 0, io.ErrClosedPipe
+	}), in
+}
+
+func TestLiveOutput(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	j := sh("for i in 1 2 3 4 5; do echo out $i; echo err $i >&2; done; head -c 300000 /dev/zero")
+	j.Stdout, j.Stderr = &stdout, &stderr
+	res := ok(t, j)
+	require.Equal(t, "out 1\nout 2\nout 3\nout 4\nout 5\n"+strings.Repeat("\x00", 300000), stdout.String())
+	require.Equal(t, "err 1\nerr 2\nerr 3\nerr 4\nerr 5\n", stderr.String())
+	require.Len(t, res.Logs, stdout.Len()+stderr.Len())
+}
+
+// It comes while the job runs: the job waits for an answer to it.
+func TestLiveOutputIsLive(t *testing.T) {
+	t.Parallel()
+	answer, ask := io.Pipe()
+	j := sh("echo question; read x; echo got $x")
+	j.Stdin = answer
+	var all bytes.Buffer
+	j.Stdout = writerFunc(func(p []byte) (int, error) {
+		if all.Len() == 0 {
+			go func() { io.WriteString(ask, "an answer\n"); ask.Close() }()
+		}
+		return all.Write(p)
+	})
+	ok(t, j)
+	require.Equal(t, "question\ngot an answer\n", all.String())
+}
+
+func TestOneWriterForBoth(t *testing.T) {
+	t.Parallel()
+	var inside, writes atomic.Int32
+	w := writerFunc(func(p []byte) (int, error) {
+		if inside.Add(1) != 1 {
+			t.Error("two Writes at once")
+		}
+		writes.Add(1)
+		inside.Add(-1)
+		return len(p), nil
+	})
+	j := sh("yes | head -c 500000 & yes | head -c 500000 >&2; wait")
+	j.Stdout, j.Stderr = w, w
+	ok(t, j)
+	require.Greater(t, writes.Load(), int32(10))
+}
+
+// A slow writer gets everything, the tail after the job's exit, too.
+func TestSlowWriter(t *testing.T) {
+	t.Parallel()
+	var got int
+	j := sh("head -c 3000000 /dev/zero")
+	j.Stdout = writerFunc(func(p []byte) (int, error) {
+		<-time.After(10 * time.Millisecond)
+		got += len(p)
+		return len(p), nil
+	})
+	ok(t, j)
+	require.Equal(t, 3000000, got)
+}
+
+func TestWriterThatFails(t *testing.T) {
+	t.Parallel()
+	full := errors.New("disk full")
+	for name, w := range map[string]writerFunc{
+		"Stdout: disk full":               func([]byte) (int, error) { return 0, full },
+		"Stdout: short write":             func(p []byte) (int, error) { return len(p) - 1, nil },
+		"Stdout: Write panicked: no more": func([]byte) (int, error) { panic("no more") },
+		"Stdout: " + errGoexit.Error():    func([]byte) (int, error) { runtime.Goexit(); return 0, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := sh("echo begun; yes")
+			j.Stdout = w
+			j.Limits.LogBytes = 1000
+			res, err := do(t, j)
+			require.EqualError(t, err, "sandbox: wait: "+name)
+			require.Equal(t, 137, res.ExitCode)
+			require.True(t, strings.HasPrefix(string(res.Logs), "begun\ny\n"))
+			require.False(t, res.TimedOut)
+		})
+	}
+}
+
+func TestWriterThatNeverReturns(t *testing.T) {
+	for name, c := range map[string]struct {
+		script  string
+		timeout time.Duration
+		cancel  bool
+	}{
+		"own exit": {"echo begun", 0, false},
+		"timeout":  {"read x; echo begun; yes", time.Second, false},
+		"cancel":   {"read x; echo begun; yes", 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := sh(c.script)
+			j.Limits.Timeout = c.timeout
+			j.Limits.LogBytes = 1000
+			j.Stdin = strings.NewReader("started\n") // which is read when the start is over
+			w, entered := blocked(t)
+			j.Stdout = w
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			var from time.Time
+			ended := make(chan struct{})
+			go func() {
+				<-entered
+				from = time.Now()
+				if c.cancel {
+					cancel()
+				}
+				close(ended)
+			}()
+			res, err := doContext(t, ctx, j)
+			<-ended
+			require.Less(t, time.Since(from), c.timeout+defaultBounds.writer+2*time.Second)
+			require.ErrorIs(t, err, ErrWriterBlocked)
+			require.Equal(t, c.cancel, errors.Is(err, context.Canceled))
+			require.Equal(t, c.timeout > 0, res.TimedOut)
+			require.True(t, strings.HasPrefix(string(res.Logs), "begun\n"), "%q", res.Logs)
+		})
+	}
+}
+
+func TestStdin(t *testing.T) {
+	t.Parallel()
+	data := strings.Repeat("0123456789", 300_000)
+	j := sh("md5sum; md5sum")
+	j.Stdin = strings.NewReader(data)
+	require.Equal(t, output(t, func() Job {
+		j := sh("yes 0123456789 | tr -d '\\n' | head -c 3000000 | md5sum; md5sum </dev/null")
+		return j
+	}()), output(t, j))
+}
+
+// The job does not read, or ends first: that is its own affair.
+func TestStdinThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{"ends": "exit 3", "sleeps": "sleep 1; exit 3", "reads one line": "head -n 1 >/dev/null; exit 3", "closes": "exec <&-; sleep 1; exit 3"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := sh(script)
+			j.Stdin = io.LimitReader(newlines{}, 64<<20)
+			require.Equal(t, 3, ok(t, j).ExitCode)
+		})
+	}
+}
+
+type newlines struct{}
+
+func (newlines) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '\n'
+	}
+	return len(p), nil
+}
+
+func TestStdinThatNeverComes(t *testing.T) {
+	t.Parallel()
+	never, w := io.Pipe()
+	defer w.Close()
+	j := sh("exit 3")
+	j.Stdin = never
+	require.Equal(t, 3, ok(t, j).ExitCode)
+
+	j = sh("cat")
+	j.Stdin = never
+	j.Limits.Timeout = time.Second
+	require.True(t, ok(t, j).TimedOut)
+}
+
+func TestStdinThatFails(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	r, w := io.Pipe()
+	go func() { io.WriteString(w, "half\n"); w.CloseWithError(broken) }()
+	j := sh("cat; sleep 100")
+	j.Stdin = r
+	res, err := do(t, j)
+	require.EqualError(t, err, "sandbox: wait: Stdin: broken")
+	require.ErrorIs(t, err, broken)
+	require.Equal(t, 137, res.ExitCode)
+}
+
+// A caller's Read that goes wrong is an error of the run, and of nothing else.
+func TestReadersThatGoWrong(t *testing.T) {
+	t.Parallel()
+	for why, r := range map[string]readFunc{
+		"Read panicked: no more":           func([]byte) (int, error) { panic("no more") },
+		errGoexit.Error():                  func([]byte) (int, error) { runtime.Goexit(); return 0, nil },
+		"Read returned -1 for a buffer of": func([]byte) (int, error) { return -1, nil },
+	} {
+		t.Run(why, func(t *testing.T) {
+			t.Parallel()
+			j := sh("cat; sleep 100")
+			j.Stdin = r
+			_, err := do(t, j)
+			require.ErrorContains(t, err, "sandbox: wait: Stdin: "+why)
+			j = sh("echo ran")
+			j.InputTar = r
+			res, err := do(t, j)
+			require.ErrorContains(t, err, "sandbox: stage: ")
+			require.ErrorContains(t, err, why)
+			require.Empty(t, res.Logs)
+		})
+	}
+}

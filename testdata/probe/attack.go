@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// deep makes directories in one another, by relative paths, which have no
+// greatest length as a whole. In each is a file.
+func deep(dir, depth, name string) error {
+	n, err := strconv.Atoi(depth)
+	if err == nil {
+		err = os.Chdir(dir)
+	}
+	for range n {
+		if err == nil {
+			err = os.WriteFile("file", []byte("deep"), 0o644)
+		}
+		if err == nil {
+			err = os.Mkdir(name, 0o755)
+		}
+		if err == nil {
+			err = os.Chdir(name)
+		}
+	}
+	return err
+}
+
+// many makes a directory with n entries of one kind.
+func many(kind, dir, n string) error {
+	count, err := strconv.Atoi(n)
+	if err == nil {
+		err = os.Mkdir(dir, 0o755)
+	}
+	for i := range count {
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(dir, strconv.Itoa(i))
+		switch {
+		case kind == "directories":
+			err = os.Mkdir(path, 0o755)
+		case kind == "symlinks":
+			err = os.Symlink("0", path)
+		case kind == "hardlinks" && i > 0:
+			err = os.Link(filepath.Join(dir, "0"), path)
+		default:
+			err = os.WriteFile(path, nil, 0o644)
+		}
+	}
+	return err
+}
+
+// forever says what it has come to, and stays there.
+func forever(what string, err error) error {
+	if err == nil {
+		fmt.Println(what)
+		time.Sleep(1000 * time.Hour)
+	}
+	return err
+}
+
+// bomb forks, and so does every child, as fast as it can. The first process
+// tells when it cannot fork any more.
+//
+//go:nosplit
+func bomb() {
+	first, told := pid(), false
+	for {
+		_, _, failed := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+		if failed != 0 && !told && pid() == first {
+			told = true
+			println("at the limit") // to stderr
+		}
+	}
+}
+
+//go:nosplit
+func pid() uintptr {
+	id, _, _ := syscall.RawSyscall(syscall.SYS_GETPID, 0, 0, 0)
+	return id
+}
+
+// vfork has a thread in uninterruptible sleep: it waits for a child to execute
+// something, which that never does.
+func vfork() error {
+	thread := make(chan int)
+	go func() {
+		runtime.LockOSThread()
+		thread <- syscall.Gettid()
+		vforkAndPause()
+	}()
+	file := fmt.Sprintf("/proc/self/task/%d/stat", <-thread)
+	for {
+		stat, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(stat), ") D ") {
+			return forever("uninterruptible", nil)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+//go:nosplit
+func vforkAndPause() {
+	const cloneVfork = 0x4000
+	child, _, _ := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD)|cloneVfork, 0, 0, 0, 0, 0)
+	for child == 0 {
+		syscall.RawSyscall6(syscall.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+	}
+}
+
+// traceExit holds a child at its exit, as its tracer.
+func traceExit() error {
+	runtime.LockOSThread()
+	child, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{Sys: &syscall.SysProcAttr{Ptrace: true}})
+	if err != nil {
+		return err
+	}
+	var status syscall.WaitStatus
+	_, err = syscall.Wait4(child.Pid, &status, 0, nil)
+	if err == nil {
+		err = syscall.PtraceSetOptions(child.Pid, syscall.PTRACE_O_TRACEEXIT)
+	}
+	for err == nil && status.TrapCause() != syscall.PTRACE_EVENT_EXIT {
+		if err = syscall.PtraceCont(child.Pid, 0); err == nil {
+			_, err = syscall.Wait4(child.Pid, &status, 0, nil)
+		}
+	}
+	return forever("held", err)
+}
+
+// traceInit holds PID 1.
+func traceInit() error {
+	runtime.LockOSThread()
+	err := syscall.PtraceAttach(1)
+	if err == nil {
+		_, err = syscall.Wait4(1, nil, syscall.WALL, nil)
+	}
+	return forever("held", err)
+}
+
+// shm makes a segment of System V shared memory, which outlives its maker.
+func shm() error {
+	const key, create = 0x5a5a5a5a, 0o1000
+	if _, _, err := syscall.Syscall(syscall.SYS_SHMGET, key, 4096, create|0o666); err != 0 {
+		return err
+	}
+	return nil
+}
+
+func listen(network, address string) error {
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening")
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		c.Close()
+	}
+}
+
+func dial(network, address string) error {
+	c, err := net.DialTimeout(network, address, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	fmt.Println("reached")
+	return c.Close()
+}
