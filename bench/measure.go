@@ -17,7 +17,7 @@ type side struct {
 type pair struct {
 	a, b   side
 	runs   int     // of each side, after one that does not count
-	target float64 // the ratio that must not be exceeded
+	target float64 // the ratio that must not be exceeded; 0 = none
 	// growth is how far the memory of this process may grow during a run of a,
 	// in bytes; 0 = not measured.
 	growth int64
@@ -38,7 +38,7 @@ type result struct {
 	TimeA       quartiles `json:"time_a"`
 	TimeB       quartiles `json:"time_b"`
 	Ratio       float64   `json:"ratio"` // of the medians
-	Target      float64   `json:"target"`
+	Target      float64   `json:"target,omitempty"`
 	Growth      int64     `json:"growth_bytes,omitempty"`
 	GrowthLimit int64     `json:"growth_limit_bytes,omitempty"`
 }

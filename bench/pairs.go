@@ -31,6 +31,14 @@ func (b *bench) pairs() []pair {
 			a:    side{"RunOnce with a 256 MB input", runOnce(b.largeInput)},
 			b:    side{"docker cp of it into a stopped container", b.dockerCp(largeTree)},
 			runs: 7, target: 1.2, growth: 64 << 20,
+		}, {
+			a:    side{"RunOnce with 500 MB to live writers", runOnce(b.liveOutput)},
+			b:    side{"docker run to /dev/null, same flags", b.dockerRun("head", "-c", "500000000", "/dev/zero")},
+			runs: 3, target: 1.05,
+		}, {
+			a:    side{"RunOnce with small input, one artifact, DiskMB", runOnce(b.smallInputOnDisk)},
+			b:    side{"RunOnce with small input, one artifact", runOnce(b.smallInput)},
+			runs: 9,
 		},
 	}
 }
@@ -39,6 +47,19 @@ func (b *bench) smallInput() sandbox.Job {
 	j := b.job("cp", "/workspace/dir0/file0", "/workspace/out")
 	j.InputTar = tree(1, 1<<10)
 	j.Collect = []string{"/workspace/out"}
+	return j
+}
+
+func (b *bench) smallInputOnDisk() sandbox.Job {
+	j := b.smallInput()
+	j.Limits.DiskMB = 64
+	return j
+}
+
+func (b *bench) liveOutput() sandbox.Job {
+	j := b.job("head", "-c", "500000000", "/dev/zero")
+	j.Stdout, j.Stderr = io.Discard, io.Discard
+	j.Limits.LogBytes = 1 << 20
 	return j
 }
 

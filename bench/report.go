@@ -25,7 +25,7 @@ func (r report) print(w io.Writer) {
 	t.SetOutputMirror(w)
 	t.AppendHeader(table.Row{"what", "seconds: q1, median, q3", "runs", "ratio", "at most"})
 	for _, p := range r.Pairs {
-		t.AppendRow(table.Row{p.A, seconds(p.TimeA), p.Runs, fmt.Sprintf("%.2f", p.Ratio), fmt.Sprintf("%.2f", p.Target)})
+		t.AppendRow(table.Row{p.A, seconds(p.TimeA), p.Runs, fmt.Sprintf("%.2f", p.Ratio), atMost(p.Target)})
 		t.AppendRow(table.Row{"  / " + p.B, seconds(p.TimeB), p.Runs})
 		if p.GrowthLimit > 0 {
 			t.AppendRow(table.Row{"  memory growth of the caller, MiB", "", p.Runs, mib(p.Growth), mib(p.GrowthLimit)})
@@ -33,6 +33,13 @@ func (r report) print(w io.Writer) {
 		t.AppendSeparator()
 	}
 	t.Render()
+}
+
+func atMost(target float64) string {
+	if target == 0 {
+		return "no limit"
+	}
+	return fmt.Sprintf("%.2f", target)
 }
 
 func seconds(q quartiles) string {
