@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -11,10 +13,11 @@ import (
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
-// checkAgainst validates what only the engine can tell: where its data is, and
-// which networks it has.
+// checkAgainst validates what only the engine can tell: what it enforces, where
+// its data is, and which networks it has.
 func (r *Runner) checkAgainst(ctx context.Context, engine dockerx.Engine, p plan) error {
 	var bad problems
+	bad.enforced(engine, r.runtime, p.limits)
 	if engine.RootDir != "" {
 		bad.sources(p.mounts, r.engine.Host(), []string{engine.RootDir})
 	}
@@ -24,6 +27,30 @@ func (r *Runner) checkAgainst(ctx context.Context, engine dockerx.Engine, p plan
 		}
 	}
 	return errors.Join(bad...)
+}
+
+// enforced refuses what an engine would accept and not do.
+func (p *problems) enforced(engine dockerx.Engine, runtime string, l Limits) {
+	switch {
+	case engine.Seccomp == "":
+		p.add("%w: its kernel, or its build, has no seccomp", ErrUnsupported)
+	case engine.Seccomp == "unconfined" && !engine.KnowsBuiltin:
+		p.add("%w: it runs containers without seccomp; start dockerd without --seccomp-profile=unconfined", ErrUnsupported)
+	}
+	if _, known := engine.Runtimes[runtime]; runtime != "" && !known {
+		p.add("Options.Runtime %q: %w; it has %v", runtime, ErrUnsupported, slices.Sorted(maps.Keys(engine.Runtimes)))
+	}
+	const use = "its host, or the runtime, has no such limit in its cgroups; use 0"
+	enforced := engine.EnforcedBy(runtime)
+	if l.CPUs > 0 && !enforced.CPU {
+		p.add("Limits.CPUs %v: %w; %s", l.CPUs, ErrUnsupported, use)
+	}
+	if l.MemoryMB > 0 && !enforced.Memory {
+		p.add("Limits.MemoryMB %d: %w; %s", l.MemoryMB, ErrUnsupported, use)
+	}
+	if l.PIDs > 0 && !enforced.PIDs {
+		p.add("Limits.PIDs %d: %w; %s", l.PIDs, ErrUnsupported, use)
+	}
 }
 
 // explainCreate names the field when only the engine can tell that a working

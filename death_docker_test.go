@@ -36,7 +36,7 @@ func TestEngineDies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := &mortal{privateEngine: newPrivateEngine(t, flags...)}
+			m := &mortal{privateEngine: newPrivateEngine(t, engineSetup{flags: flags})}
 			m.image = m.busybox(t)
 			t.Run("and comes back", m.comesBack)
 			t.Run("for good", m.forGood)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker/docker/api/types/mount"
 
+	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -114,14 +115,17 @@ func (l Limits) nanoCPUs(have int) int64 {
 // preset is the job's hardening: the fixed preset with the limits, and the
 // directories and mounts of this run. staged has the mounts of the directories
 // that are volumes.
-func (p plan) preset(dirs []directory, staged map[string]mount.Mount, cpus int) isolation.Preset {
+func (p plan) preset(dirs []directory, staged map[string]mount.Mount, engine dockerx.Engine, runtime string) isolation.Preset {
 	preset := isolation.Preset{
-		NanoCPUs:    p.limits.nanoCPUs(cpus),
+		NanoCPUs:    p.limits.nanoCPUs(engine.CPUs),
 		MemoryBytes: p.limits.MemoryMB << 20,
 		PidsLimit:   p.limits.PIDs,
 		NetworkMode: p.limits.Network,
 		Tmpfs:       map[string]string{},
+		Runtime:     runtime,
 		FileBytes:   p.limits.fileBytes(),
+		// Never over a profile that the engine's owner chose.
+		BuiltinSeccomp: engine.KnowsBuiltin && (engine.Seccomp == "builtin" || engine.Seccomp == "unconfined"),
 	}
 	for _, d := range dirs {
 		if d.volume {

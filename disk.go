@@ -39,7 +39,7 @@ func (r *run) stageOnDisk(ctx context.Context, p plan, engine dockerx.Engine, im
 	if err := r.uploadTo(ctx, holder, oneFile(holder, 0o755, program)); err != nil {
 		return nil, err
 	}
-	if err := r.engine.Start(ctx, holder); err != nil {
+	if err := r.startContainer(ctx, holder); err != nil {
 		return nil, p.limits.explainDisk(err)
 	}
 	inside := map[string]mount.Mount{}

@@ -21,7 +21,8 @@
 // preset of package isolation, and no field of [Job] can weaken it: user and
 // group 65532 with no other group, all capabilities dropped, no new privileges,
 // the engine's seccomp profile, a read-only root filesystem, no swap, no core
-// dumps, private namespaces, an init as PID 1, log driver "none". The image's
+// dumps, 1024 open files that can be raised to 4096, private namespaces, a raised
+// OOM score, an init as PID 1, log driver "none". The image's
 // USER, HEALTHCHECK and VOLUMEs have no effect; its ENV, ENTRYPOINT and WORKDIR
 // keep Docker's meaning: ENV under [Job.Env], ENTRYPOINT put before [Job.Cmd].
 //
@@ -117,8 +118,13 @@
 //
 // # Engine requirements
 //
-// A Docker Engine with API 1.40 or later that runs Linux containers, found by
-// DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and DOCKER_API_VERSION, by
-// default the local socket. Memory without swap needs swap accounting in the
-// kernel; where it is missing, the engine limits RAM alone.
+// A Docker Engine with API 1.40 or later that runs Linux containers with seccomp,
+// found by DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and
+// DOCKER_API_VERSION, by default the local socket. An engine that was started
+// without seccomp is asked for its built-in profile if it is of version 23 or
+// later, and refused otherwise; a profile of its owner's is kept. Limits that it
+// does not enforce are refused with [ErrUnsupported], and before each start what
+// it says of the container is compared with what it was sent. Memory without swap
+// needs swap accounting in the kernel; where it is missing, the engine limits RAM
+// alone. [Options.Runtime] chooses another OCI runtime, such as gVisor's.
 package sandbox

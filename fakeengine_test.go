@@ -72,7 +72,7 @@ func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/_ping":
 	case path == "/info":
-		answer.Encode(map[string]any{"OSType": "linux", "NCPU": 2, "SystemTime": time.Now().Add(e.ahead)})
+		answer.Encode(map[string]any{"OSType": "linux", "NCPU": 2, "SecurityOptions": []string{"name=seccomp,profile=default"}, "SystemTime": time.Now().Add(e.ahead)})
 	case path == "/containers/json":
 		answer.Encode([]any{})
 	case path == "/volumes":

@@ -21,11 +21,15 @@ import (
 )
 
 // hookProxy stands between the library and an engine and calls its hooks, which
-// may take their time. It forwards everything as it is.
+// may take their time.
 type hookProxy struct {
 	dial func(context.Context) (net.Conn, error) // to the engine
 	// before is called with each request before it is forwarded.
 	before func(request string)
+	// edit changes a request before it is forwarded.
+	edit func(*http.Request)
+	// answer changes an answer before it is passed on.
+	answer func(*http.Response)
 	// arrived is called with each piece of an answer before it is passed on.
 	arrived func(request string)
 
@@ -51,6 +55,9 @@ func (p *hookProxy) serve(t testing.TB) {
 		FlushInterval: -1, // a wait's header must arrive before its body
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 		ModifyResponse: func(r *http.Response) error {
+			if p.answer != nil {
+				p.answer(r)
+			}
 			if p.arrived != nil && r.StatusCode != http.StatusSwitchingProtocols {
 				r.Body = &hookedBody{r.Body, func() { p.arrived(requestText(r.Request)) }}
 			}
@@ -60,6 +67,9 @@ func (p *hookProxy) serve(t testing.TB) {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.before != nil {
 			p.before(requestText(r))
+		}
+		if p.edit != nil {
+			p.edit(r)
 		}
 		forward.ServeHTTP(w, r)
 	})}

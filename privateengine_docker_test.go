@@ -38,10 +38,17 @@ type privateEngine struct {
 	answers   *bufio.Reader
 }
 
-// holderScript gets the directory, and further flags of dockerd. Engines also
-// write to fixed places below /run, /etc and /opt. bash reaps what is orphaned.
+// engineSetup is what is special about a private engine.
+type engineSetup struct {
+	hidden string   // a cgroup controller that it does not see
+	config string   // daemon.json
+	flags  []string // of dockerd
+}
+
+// holderScript gets the directory and a setup's parts. Engines also write to fixed places below /run, /etc
+// and /opt. bash reaps what is orphaned.
 const holderScript = `set -eu
-dir=$1; shift
+dir=$1 hidden=$2 config=$3; shift 3
 mount --make-rprivate /
 mount -t proc proc /proc
 mount -t tmpfs tmpfs /run
@@ -49,8 +56,15 @@ for at in /etc /opt; do
 	mkdir -p "$dir/upper$at" "$dir/work$at"
 	mount -t overlay -o "lowerdir=$at,upperdir=$dir/upper$at,workdir=$dir/work$at" overlay "$at"
 done
+v2=/sys/fs/cgroup/cgroup.controllers
+if [ "$hidden" ] && [ -e $v2 ]; then
+	sed "s/$hidden//" $v2 >"$dir/controllers"
+	mount --bind "$dir/controllers" $v2
+elif [ "$hidden" ]; then
+	umount "/sys/fs/cgroup/$hidden"
+fi
 ip link set lo up
-echo '{}' >"$dir/daemon.json"
+echo "${config:-{\}}" >"$dir/daemon.json"
 while read -r order; do
 	case $order in
 	start)
@@ -69,7 +83,7 @@ while read -r order; do
 	echo done
 done`
 
-func newPrivateEngine(t *testing.T, flags ...string) *privateEngine {
+func newPrivateEngine(t *testing.T, s engineSetup) *privateEngine {
 	t.Helper()
 	base := os.Getenv("TMPDIR")
 	if base == "" {
@@ -78,7 +92,7 @@ func newPrivateEngine(t *testing.T, flags ...string) *privateEngine {
 	dir, err := os.MkdirTemp(base, "sandbox-engine.")
 	require.NoError(t, err)
 	e := &privateEngine{dir: dir, host: "unix://" + filepath.Join(dir, "docker.sock")}
-	e.holder = exec.Command("bash", append([]string{"-c", holderScript, "bash", dir}, flags...)...)
+	e.holder = exec.Command("bash", append([]string{"-c", holderScript, "bash", dir, s.hidden, s.config}, s.flags...)...)
 	e.holder.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
 		Setpgid:    true, // an interrupt is for the test

@@ -91,7 +91,7 @@ func (p *process) begin(ctx context.Context) error {
 	default:
 	}
 	p.begun = time.Now()
-	err := p.run.engine.Start(ctx, p.run.name)
+	err := p.run.startContainer(ctx, p.run.name)
 	if !dockerx.OutcomeKnown(err) {
 		p.salvage(ctx)
 	}

@@ -51,6 +51,7 @@ var imports = map[string]map[string]string{
 		"github.com/docker/docker/api/types/image":     "its types",
 		"github.com/docker/docker/api/types/network":   "its types",
 		"github.com/docker/docker/api/types/volume":    "its types",
+		"github.com/docker/docker/api/types/system":    "its types",
 		"github.com/docker/docker/api/types/versions":  "which API version is older",
 		"github.com/containerd/errdefs":                "its refusals by kind",
 	},

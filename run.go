@@ -9,6 +9,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/isolation"
 )
 
 // run is one run: its name, from which the names of all its objects derive, and
@@ -19,13 +20,17 @@ type run struct {
 	name   string
 	labels map[string]string
 	undo   teardown
+	sent   map[string]func(*container.HostConfig, *container.Config) error // what was created, by name
 }
 
 // newRun names a run, and makes it known as a live one until it has ended.
 func (r *Runner) newRun() *run {
 	id := r.newID()
 	live.Store(id, nil)
-	return &run{Runner: r, id: id, name: namePrefix + id}
+	return &run{
+		Runner: r, id: id, name: namePrefix + id,
+		sent: map[string]func(*container.HostConfig, *container.Config) error{},
+	}
 }
 
 // end undoes everything. What could not be removed is a Sweep's from now on.
@@ -55,11 +60,20 @@ func (r *run) createVolume(ctx context.Context, name string, options map[string]
 
 // createContainer makes a container that is killed and removed at the run's end.
 func (r *run) createContainer(ctx context.Context, name string, config *container.Config, host *container.HostConfig) error {
+	r.sent[name] = func(gotHost *container.HostConfig, got *container.Config) error {
+		return isolation.Verify(host, gotHost, config, got)
+	}
 	return r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
 		return r.engine.Remove(ctx, name, unsure)
 	}, func(ctx context.Context) error {
 		return r.engine.Create(ctx, name, config, host)
 	})
+}
+
+// startContainer starts a container that was created with createContainer, unless
+// the engine has made something else of it.
+func (r *run) startContainer(ctx context.Context, name string) error {
+	return r.engine.Start(ctx, name, r.sent[name])
 }
 
 // create pushes the removal before it makes the object. When the engine's

@@ -15,14 +15,19 @@ type Options struct {
 	// "tcp://10.0.0.7:2376"; "" = DOCKER_HOST, or the local socket if that is
 	// not set. TLS and the API's version come from the environment in any case.
 	Host string
+	// Runtime is the OCI runtime that runs the commands, by the engine's name for
+	// it, such as "runsc"; "" = the engine's default. A limit that it would not
+	// enforce is refused with ErrUnsupported.
+	Runtime string
 }
 
 // Runner runs jobs on one engine, whose connections and description it keeps. It
 // is safe for concurrent use. A program that runs one job needs none: see RunOnce.
 type Runner struct {
-	engine *dockerx.Client
-	bounds bounds
-	newID  func() string
+	engine  *dockerx.Client
+	runtime string
+	bounds  bounds
+	newID   func() string
 
 	asking chan struct{}   // held while known is read or asked for
 	known  *dockerx.Engine // nil until the engine has answered
@@ -39,6 +44,9 @@ type Runner struct {
 func New(o Options) (*Runner, error) { return newRunner(o, defaultBounds) }
 
 func newRunner(o Options, b bounds) (*Runner, error) {
+	if why := notText(o.Runtime); why != "" {
+		return nil, &Error{Op: OpValidate, Err: fmt.Errorf("Options.Runtime %q %s", o.Runtime, why)}
+	}
 	engine, err := dockerx.New(o.Host, b.engine)
 	if err != nil && o.Host != "" {
 		return nil, &Error{Op: OpValidate, Err: fmt.Errorf("Options.Host: %w", err)}
@@ -46,7 +54,7 @@ func newRunner(o Options, b bounds) (*Runner, error) {
 	if err != nil {
 		return nil, &Error{Op: OpPull, Err: err}
 	}
-	r := &Runner{engine: engine, bounds: b, newID: randomID, asking: make(chan struct{}, 1)}
+	r := &Runner{engine: engine, runtime: o.Runtime, bounds: b, newID: randomID, asking: make(chan struct{}, 1)}
 	r.life, r.end = context.WithCancelCause(context.Background())
 	return r, nil
 }

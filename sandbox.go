@@ -75,7 +75,7 @@ func (r *run) steps(ctx context.Context, j Job, res *Result) error {
 	}
 
 	// 4. Harden, and 5. create.
-	host := p.preset(dirs, staged, engine.CPUs).HostConfig()
+	host := p.preset(dirs, staged, engine, r.runtime).HostConfig()
 	config := isolation.Config(image.ID, p.cmd, p.environ(p.home(), image.Env), p.workDir, r.labels, p.stdin != nil)
 	if err := r.createContainer(ctx, r.name, config, host); err != nil {
 		return fail(OpCreate, p.explainCreate(err))

@@ -18,6 +18,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/stretchr/testify/require"
 
+	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -226,7 +227,7 @@ func TestZeroValues(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "/workspace", p.inputDir)
 	require.Zero(t, p.limits.Timeout)
-	host := p.preset(nil, nil, 2).HostConfig()
+	host := p.preset(nil, nil, dockerx.Engine{CPUs: 2}, "").HostConfig()
 	require.Equal(t, "bridge", string(host.NetworkMode))
 	require.Zero(t, host.NanoCPUs)
 	require.Zero(t, host.Memory)

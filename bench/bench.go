@@ -98,7 +98,7 @@ func (b *bench) dockerRun(command ...string) func(context.Context) error {
 	args := append([]string{
 		"run", "--rm", "--user", isolation.NonRootUser, "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
 		"--read-only", "--init", "--log-driver", "none", "--network", "none", "--ipc", "private",
-		"--cgroupns", "private", "--ulimit", "core=0:0", "--shm-size", "67108864", "--no-healthcheck",
+		"--cgroupns", "private", "--ulimit", "core=0:0", "--ulimit", "nofile=1024:4096", "--oom-score-adj", "500", "--shm-size", "67108864", "--no-healthcheck",
 		"--tmpfs", "/workspace:" + tmpfsOptions, "--tmpfs", "/tmp:" + tmpfsOptions, "--env", "HOME=/tmp", b.image,
 	}, command...)
 	return func(ctx context.Context) error {

@@ -33,6 +33,9 @@ const (
 // configured otherwise does not change it. It counts against MemoryBytes.
 const shmSize = 64 << 20
 
+// oomScoreAdj is half of what there is, so that one hog among jobs still stands out.
+const oomScoreAdj = 500
+
 // Preset is the variable part of a hardened container. The zero value is a
 // container without resource limits, sealed from every network.
 type Preset struct {
@@ -60,13 +63,17 @@ type Preset struct {
 	Runtime string
 	// FileBytes caps the size of a single file, in bytes; 0 = unlimited.
 	FileBytes int64
+	// BuiltinSeccomp asks for the engine's built-in seccomp profile, whatever the
+	// engine was started with. False = what it was started with. Engines before
+	// version 23 do not know it.
+	BuiltinSeccomp bool
 }
 
 // HostConfig returns the hardened configuration. It is made anew on each call,
 // because the engine's client edits the value that it is given.
 func (p Preset) HostConfig() *container.HostConfig {
 	initProcess := true
-	return &container.HostConfig{
+	h := &container.HostConfig{
 		// No byte of output on the engine's disk: it is read by attach only.
 		LogConfig:     container.LogConfig{Type: "none"},
 		NetworkMode:   container.NetworkMode(closedNetwork(p.NetworkMode)),
@@ -75,21 +82,39 @@ func (p Preset) HostConfig() *container.HostConfig {
 		AutoRemove:    p.AutoRemove,
 
 		CapDrop:        []string{"ALL"},
-		SecurityOpt:    []string{"no-new-privileges"},
+		SecurityOpt:    p.securityOptions(),
 		ReadonlyRootfs: true,
 		// The init reaps orphans and turns a missing command into 127 or 126.
 		Init:         &initProcess,
 		IpcMode:      container.IPCModePrivate,
 		CgroupnsMode: container.CgroupnsModePrivate,
 		ShmSize:      shmSize,
-		// MaskedPaths and ReadonlyPaths stay nil: a list of ours would replace
-		// the engine's, which is newer.
+		// On a host without memory the kernel ends jobs before anything else.
+		OomScoreAdj: oomScoreAdj,
+		// MaskedPaths and ReadonlyPaths stay nil: a list of ours would replace the
+		// engine's, which is newer. To add to it, one would have to read it from a
+		// container and to make that anew, and what an engine's upgrade adds would
+		// be missed until the program is started again.
 
 		Tmpfs:     ownedTmpfs(p.Tmpfs),
 		Mounts:    closedMounts(p.Mounts),
 		Runtime:   p.Runtime,
 		Resources: p.resources(),
 	}
+	if h.NetworkMode.IsNone() {
+		// Without these, resolv.conf has the host's name servers and domains, of
+		// no use there, but to tell where the host is.
+		h.DNS, h.DNSSearch = []string{"127.0.0.1"}, []string{"."}
+	}
+	return h
+}
+
+func (p Preset) securityOptions() []string {
+	options := []string{"no-new-privileges"}
+	if p.BuiltinSeccomp {
+		options = append(options, "seccomp=builtin")
+	}
+	return options
 }
 
 func (p Preset) resources() container.Resources {
@@ -99,7 +124,14 @@ func (p Preset) resources() container.Resources {
 		// Equal to Memory means no swap; 0 would mean as much swap again.
 		MemorySwap: p.MemoryBytes,
 		// No nproc: the kernel counts it per uid, over all containers.
-		Ulimits: []*container.Ulimit{{Name: "core", Soft: 0, Hard: 0}},
+		Ulimits: []*container.Ulimit{
+			// What crashes leaves no image of its memory.
+			{Name: "core", Soft: 0, Hard: 0},
+			// The engines' own limits differ by a factor of a thousand, and some
+			// programs close every file that they could have open. The hard limit is
+			// the one that kernels start with: an engine may not be allowed more.
+			{Name: "nofile", Soft: 1024, Hard: 4096},
+		},
 	}
 	if p.FileBytes > 0 {
 		// A sparse file would have any size on any file system.

@@ -49,3 +49,14 @@ func TestMountsOfOtherTypesAreNotPassedOn(t *testing.T) {
 		require.Empty(t, p.HostConfig().Mounts, "type %q", kind)
 	}
 }
+
+// On network "none" a container is not told the host's name servers. On others it
+// needs them.
+func TestResolver(t *testing.T) {
+	none := Preset{}.HostConfig()
+	require.Equal(t, []string{"127.0.0.1"}, none.DNS)
+	require.Equal(t, []string{"."}, none.DNSSearch)
+	bridge := Preset{NetworkMode: "bridge"}.HostConfig()
+	require.Empty(t, bridge.DNS)
+	require.Empty(t, bridge.DNSSearch)
+}

@@ -113,14 +113,14 @@ func TestLimits(t *testing.T) {
 	require.Zero(t, none.Memory)
 	require.Zero(t, none.MemorySwap)
 	require.Zero(t, none.NanoCPUs)
-	core := &container.Ulimit{Name: "core"}
-	require.Equal(t, []*container.Ulimit{core}, none.Ulimits, "no core dumps, and no other limit")
+	core, nofile := &container.Ulimit{Name: "core"}, &container.Ulimit{Name: "nofile", Soft: 1024, Hard: 4096}
+	require.Equal(t, []*container.Ulimit{core, nofile}, none.Ulimits, "no nproc, which counts over all containers")
 	some := Preset{NanoCPUs: 1, MemoryBytes: 2, PidsLimit: 3, FileBytes: 4}.HostConfig()
 	require.EqualValues(t, 1, some.NanoCPUs)
 	require.EqualValues(t, 2, some.Memory)
 	require.Equal(t, some.Memory, some.MemorySwap, "unless they are equal there is swap")
 	require.EqualValues(t, 3, *some.PidsLimit)
-	require.Equal(t, []*container.Ulimit{core, {Name: "fsize", Soft: 4, Hard: 4}}, some.Ulimits, "a job may not raise it")
+	require.Equal(t, []*container.Ulimit{core, nofile, {Name: "fsize", Soft: 4, Hard: 4}}, some.Ulimits, "a job may not raise it")
 }
 
 func TestStagingDiffersInOneField(t *testing.T) {

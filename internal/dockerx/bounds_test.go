@@ -23,7 +23,7 @@ var calls = map[string]call{
 		return err
 	},
 	"CheckNetwork": func(ctx context.Context, c *Client) error { return c.CheckNetwork(ctx, "n") },
-	"Start":        func(ctx context.Context, c *Client) error { return c.Start(ctx, "c") },
+	"Start":        func(ctx context.Context, c *Client) error { return c.Start(ctx, "c", nil) },
 	"Kill":         func(ctx context.Context, c *Client) error { _, err := c.Kill(ctx, "c"); return err },
 	"Inspect":      func(ctx context.Context, c *Client) error { _, err := c.Inspect(ctx, "c"); return err },
 	"Attach":       func(ctx context.Context, c *Client) error { _, err := c.Attach(ctx, "c", false); return err },

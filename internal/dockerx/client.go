@@ -82,6 +82,15 @@ type Engine struct {
 	CPUs         int    // number of CPUs
 	Architecture string // in Go's spelling, such as "amd64"
 	RootDir      string // the engine's data, such as "/var/lib/docker"
+	Enforces     Limits
+	// Seccomp is the profile that containers get: "builtin" ("default" before
+	// version 23), a path, "unconfined", or "" on a kernel without seccomp.
+	Seccomp string
+	// Runtimes are the OCI runtimes by name, with their arguments.
+	Runtimes       map[string][]string
+	DefaultRuntime string
+	// KnowsBuiltin tells whether a container can ask for the built-in profile.
+	KnowsBuiltin bool
 
 	ahead time.Duration // of its clock, before this machine's
 }
@@ -114,7 +123,12 @@ func (c *Client) Connect(ctx context.Context) (Engine, error) {
 	if info.OSType != "linux" {
 		return Engine{}, fmt.Errorf("engine at %s runs %q containers, linux is needed: %w", c.Host(), info.OSType, ErrUnsupported)
 	}
-	e := Engine{CPUs: info.NCPU, Architecture: goArch(info.Architecture), RootDir: info.DockerRootDir}
+	e := Engine{
+		CPUs: info.NCPU, Architecture: goArch(info.Architecture), RootDir: info.DockerRootDir,
+		Enforces: limitsOf(info), Seccomp: seccompOf(info.SecurityOptions),
+		Runtimes: runtimesOf(info), DefaultRuntime: info.DefaultRuntime,
+		KnowsBuiltin: !versions.LessThan(c.api.ClientVersion(), builtinAPI),
+	}
 	if now, err := time.Parse(time.RFC3339Nano, info.SystemTime); err == nil {
 		e.ahead = now.Sub(time.Now().Round(0))
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const linuxInfo = `{"OSType":"linux","NCPU":4,"Architecture":"x86_64","DockerRootDir":"/var/lib/docker"}`
+const linuxInfo = `{"OSType":"linux","NCPU":4,"Architecture":"x86_64","DockerRootDir":"/var/lib/docker",` +
+	`"SecurityOptions":["name=seccomp,profile=builtin"],"MemoryLimit":true,"Runtimes":{"runsc":{"path":"runsc","runtimeArgs":["--ignore-cgroups"]}}}`
 
 // page is what a web server answers that is no engine.
 func page(w http.ResponseWriter, _ *http.Request) {
@@ -41,7 +42,10 @@ func TestConnect(t *testing.T) {
 			engine := pinged(t, ping(c.version), func(w http.ResponseWriter, r *http.Request) { path = r.URL.Path; c.info(w, r) }, c.env...)
 			got, err := engine.Connect(context.Background())
 			require.NoError(t, err)
-			require.Equal(t, Engine{CPUs: 4, Architecture: "amd64", RootDir: "/var/lib/docker"}, got)
+			require.Equal(t, Engine{
+				CPUs: 4, Architecture: "amd64", RootDir: "/var/lib/docker",
+				Enforces: Limits{Memory: true}, Seccomp: "builtin", Runtimes: map[string][]string{"runsc": {"--ignore-cgroups"}}, KnowsBuiltin: name == "newer than the SDK",
+			}, got)
 			require.Equal(t, c.path, path)
 		})
 	}

@@ -24,18 +24,22 @@ func (c *Client) Create(ctx context.Context, name string, config *container.Conf
 	return cause(ctx, err)
 }
 
-// Start starts a container for the first time. After an error it may run all the
-// same.
-func (c *Client) Start(ctx context.Context, name string) error {
-	// The engine takes a second start for a success, as it does one after an end.
-	state, err := c.Inspect(ctx, name)
-	switch {
-	case err != nil:
-		return err
-	case state.Gone:
+// Start starts a container for the first time, if check has nothing against what
+// the engine says of its configuration. After an error it may run all the same.
+func (c *Client) Start(ctx context.Context, name string, check func(*container.HostConfig, *container.Config) error) error {
+	found, err := c.inspect(ctx, name)
+	if errdefs.IsNotFound(err) {
 		return ErrGone
-	case !state.Created:
+	}
+	if err != nil {
+		return err
+	}
+	// The engine takes a second start for a success, as it does one after an end.
+	if found.State.Status != container.StateCreated {
 		return errStarted
+	}
+	if err := check(found.HostConfig, found.Config); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	ctx, cancel := c.slow(ctx)
 	defer cancel()
@@ -69,16 +73,12 @@ type State struct {
 
 // Inspect asks for a container's state.
 func (c *Client) Inspect(ctx context.Context, name string) (State, error) {
-	ctx, cancel := c.short(ctx)
-	defer cancel()
-	found, err := c.api.ContainerInspect(ctx, name)
-	switch {
-	case errdefs.IsNotFound(err):
+	found, err := c.inspect(ctx, name)
+	if errdefs.IsNotFound(err) {
 		return State{Gone: true}, nil
-	case err != nil:
-		return State{}, cause(ctx, err)
-	case found.ContainerJSONBase == nil || found.State == nil:
-		return State{}, errors.New("the engine's answer has no container state")
+	}
+	if err != nil {
+		return State{}, err
 	}
 	switch found.State.Status {
 	case container.StateExited:
@@ -90,6 +90,19 @@ func (c *Client) Inspect(ctx context.Context, name string) (State, error) {
 		created := found.State.Status == container.StateCreated
 		return State{Created: created, Running: true, Restarted: again, StartedAt: found.State.StartedAt}, nil
 	}
+}
+
+func (c *Client) inspect(ctx context.Context, name string) (container.InspectResponse, error) {
+	ctx, cancel := c.short(ctx)
+	defer cancel()
+	found, err := c.api.ContainerInspect(ctx, name)
+	if err == nil && (found.ContainerJSONBase == nil || found.State == nil) {
+		err = errors.New("the engine's answer has no container state")
+	}
+	if errdefs.IsNotFound(err) {
+		return found, err
+	}
+	return found, cause(ctx, err)
 }
 
 func ended(s *container.State) State {

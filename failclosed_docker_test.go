@@ -1,0 +1,169 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/stretchr/testify/require"
+)
+
+// edits are what somebody between the library and the engine could make of a
+// create request, by the name of the field that shows it.
+var edits = map[string]func(body, host map[string]any){
+	"HostConfig.Privileged":     func(_, h map[string]any) { h["Privileged"] = true },
+	"HostConfig.CapAdd":         func(_, h map[string]any) { h["CapAdd"] = []string{"SYS_ADMIN"} },
+	"HostConfig.CapDrop":        func(_, h map[string]any) { h["CapDrop"] = nil },
+	"HostConfig.SecurityOpt":    func(_, h map[string]any) { h["SecurityOpt"] = []string{"seccomp=unconfined"} },
+	"HostConfig.ReadonlyRootfs": func(_, h map[string]any) { h["ReadonlyRootfs"] = false },
+	"HostConfig.NetworkMode":    func(_, h map[string]any) { h["NetworkMode"] = "host" },
+	"HostConfig.PidMode":        func(_, h map[string]any) { h["PidMode"] = "host" },
+	"HostConfig.IpcMode":        func(_, h map[string]any) { h["IpcMode"] = "host" },
+	"HostConfig.CgroupnsMode":   func(_, h map[string]any) { h["CgroupnsMode"] = "host" },
+	"HostConfig.Binds":          func(_, h map[string]any) { h["Binds"] = []string{"/:/host"} },
+	"HostConfig.GroupAdd":       func(_, h map[string]any) { h["GroupAdd"] = []string{"0"} },
+	"HostConfig.MaskedPaths":    func(_, h map[string]any) { h["MaskedPaths"] = []string{} },
+	"HostConfig.Memory ":        func(_, h map[string]any) { h["Memory"], h["MemorySwap"] = 0, 0 },
+	"HostConfig.PidsLimit":      func(_, h map[string]any) { h["PidsLimit"] = 0 },
+	"HostConfig.NanoCpus":       func(_, h map[string]any) { h["NanoCpus"] = 0 },
+	"HostConfig.Ulimits":        func(_, h map[string]any) { h["Ulimits"] = nil },
+	"HostConfig.LogConfig.Type": func(_, h map[string]any) { h["LogConfig"] = map[string]any{"Type": "json-file"} },
+	"HostConfig.Init":           func(_, h map[string]any) { h["Init"] = false },
+	"HostConfig.Devices": func(_, h map[string]any) {
+		h["Devices"] = []map[string]any{{"PathOnHost": "/dev/null", "PathInContainer": "/dev/x", "CgroupPermissions": "rwm"}}
+	},
+	"HostConfig.Mounts": func(_, h map[string]any) {
+		h["Mounts"] = []map[string]any{{"Type": "bind", "Source": "/", "Target": "/host"}}
+	},
+	"Config.User": func(b, _ map[string]any) { b["User"] = "0:0" },
+	"Config.Cmd":  func(b, _ map[string]any) { b["Cmd"] = []string{"sleep", "1000"} },
+}
+
+// An edited create is seen before anything runs.
+func TestEditedCreateNeverStarts(t *testing.T) {
+	t.Parallel()
+	busybox()
+	for field, edit := range edits {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			begin := time.Now()
+			p := &hookProxy{dial: api.Dialer(), edit: editCreate(edit)}
+			p.serve(t)
+			r, err := newRunner(Options{Host: p.host}, defaultBounds)
+			require.NoError(t, err)
+			j := sh("echo ran")
+			j.Limits.CPUs, j.Limits.MemoryMB, j.Limits.PIDs = 0.5, 64, 16
+			res, id, err := runWith(context.Background(), r, j)
+			require.NoError(t, r.Close())
+			shown := strings.Replace(strings.TrimSpace(field), "NanoCpus", "NanoCPUs", 1)
+			require.ErrorContains(t, err, shown)
+			require.ErrorIs(t, err, ErrUnsupported)
+			require.Empty(t, res.Logs)
+			require.Equal(t, -1, res.ExitCode)
+			assertNothingLeft(t, id)
+			assertNeverStarted(t, namePrefix+id, begin)
+		})
+	}
+}
+
+// editCreate changes the body of a create request.
+func editCreate(edit func(body, host map[string]any)) func(*http.Request) {
+	return func(r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/containers/create") {
+			return
+		}
+		text := edited(r.Body, func(body map[string]any) { edit(body, body["HostConfig"].(map[string]any)) })
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+		r.Header.Set("Content-Length", strconv.Itoa(len(text)))
+	}
+}
+
+// edited is JSON with a change; what is none stays as it is.
+func edited(r io.Reader, change func(map[string]any)) []byte {
+	text, err := io.ReadAll(r)
+	body := map[string]any{}
+	if err == nil && json.Unmarshal(text, &body) == nil {
+		change(body)
+		text, _ = json.Marshal(body) // of what was JSON before
+	}
+	return text
+}
+
+// What an engine would accept and not do is refused before it is asked to.
+func TestEngineWithoutDefences(t *testing.T) {
+	t.Parallel()
+	j := sh("echo ran")
+	j.Limits.CPUs, j.Limits.MemoryMB, j.Limits.PIDs = 0.5, 64, 16
+	for name, c := range map[string]struct {
+		info map[string]any
+		want string
+	}{
+		"no seccomp":   {map[string]any{"SecurityOptions": []string{"name=apparmor"}}, "has no seccomp"},
+		"no CPU quota": {map[string]any{"CpuCfsQuota": false}, "Limits.CPUs 0.5: not supported by this engine"},
+		"no memory":    {map[string]any{"MemoryLimit": false}, "Limits.MemoryMB 64: not supported by this engine"},
+		"no PIDs":      {map[string]any{"PidsLimit": false}, "Limits.PIDs 16: not supported by this engine"},
+		"no cgroups":   {map[string]any{"CgroupDriver": "none"}, "Limits.PIDs 16: not supported by this engine"},
+		"unconfined": {map[string]any{"SecurityOptions": []string{"name=seccomp,profile=unconfined"}},
+			"runs containers without seccomp"},
+		"Windows": {map[string]any{"OSType": "windows"}, "linux is needed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &hookProxy{dial: api.Dialer(), answer: editInfo(c.info)}
+			p.serve(t)
+			r, err := New(Options{Host: p.host})
+			require.NoError(t, err)
+			known, err := r.connect(context.Background())
+			if err == nil && known.KnowsBuiltin && known.Seccomp == "unconfined" {
+				// There the built-in profile is asked for, and the job is confined.
+				j.Cmd[2] = "grep Seccomp: /proc/self/status"
+				require.Contains(t, output(t, j), "2")
+				return
+			}
+			_, err = r.RunOnce(context.Background(), j)
+			require.NoError(t, r.Close())
+			require.ErrorIs(t, err, ErrUnsupported)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+// editInfo changes fields of the engine's description of itself.
+func editInfo(fields map[string]any) func(*http.Response) {
+	return func(r *http.Response) {
+		if !strings.HasSuffix(r.Request.URL.Path, "/info") {
+			return
+		}
+		text := edited(r.Body, func(info map[string]any) { maps.Copy(info, fields) })
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+		r.Header.Set("Content-Length", strconv.Itoa(len(text)))
+	}
+}
+
+// assertNeverStarted asks for the engine's events.
+func assertNeverStarted(t *testing.T, name string, since time.Time) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	started, errs := api.Events(ctx, events.ListOptions{
+		Since: strconv.FormatInt(since.Add(-time.Minute).Unix(), 10), Until: strconv.FormatInt(time.Now().Add(time.Second).Unix(), 10),
+		Filters: filters.NewArgs(filters.Arg("container", name), filters.Arg("event", "start")),
+	})
+	select {
+	case e := <-started:
+		require.Failf(t, "started", "%v", e)
+	case err := <-errs:
+		require.ErrorIs(t, err, io.EOF)
+	}
+}

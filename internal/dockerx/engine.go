@@ -1,0 +1,53 @@
+package dockerx
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/docker/docker/api/types/system"
+)
+
+// builtinAPI is the first API version whose engines (23.0) take
+// "seccomp=builtin"; older ones take it for a profile's text.
+const builtinAPI = "1.42"
+
+// Limits are the kinds of limits that an engine enforces. It accepts the others
+// all the same, with a warning.
+type Limits struct{ CPU, Memory, PIDs bool }
+
+func limitsOf(info system.Info) Limits {
+	if info.CgroupDriver == "none" {
+		return Limits{} // whatever it says: rootless without a delegated cgroup
+	}
+	return Limits{CPU: info.CPUCfsQuota && info.CPUCfsPeriod, Memory: info.MemoryLimit, PIDs: info.PidsLimit}
+}
+
+func runtimesOf(info system.Info) map[string][]string {
+	runtimes := map[string][]string{}
+	for name, r := range info.Runtimes {
+		runtimes[name] = r.Args
+	}
+	return runtimes
+}
+
+// EnforcedBy tells which limits are enforced on a container that a runtime runs,
+// "" = the default one.
+func (e Engine) EnforcedBy(runtime string) Limits {
+	if runtime == "" {
+		runtime = e.DefaultRuntime
+	}
+	if slices.Contains(e.Runtimes[runtime], "--ignore-cgroups") { // gVisor's flag
+		return Limits{}
+	}
+	return e.Enforces
+}
+
+// seccompOf finds the profile in lines such as "name=seccomp,profile=builtin".
+func seccompOf(options []string) string {
+	for _, option := range options {
+		if name, profile, _ := strings.Cut(option, ",profile="); name == "name=seccomp" {
+			return profile
+		}
+	}
+	return ""
+}

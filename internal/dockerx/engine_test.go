@@ -1,0 +1,73 @@
+package dockerx
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/system"
+	"github.com/stretchr/testify/require"
+)
+
+func TestSeccompOf(t *testing.T) {
+	for want, options := range map[string][]string{
+		"":                       {"name=apparmor", "name=cgroupns"},
+		"builtin":                {"name=apparmor", "name=seccomp,profile=builtin"},
+		"default":                {"name=seccomp,profile=default"},
+		"unconfined":             {"name=seccomp,profile=unconfined", "name=cgroupns"},
+		"/etc/docker/mine.json,": {"name=seccomp,profile=/etc/docker/mine.json,"},
+	} {
+		require.Equal(t, want, seccompOf(options))
+	}
+}
+
+func TestLimitsOf(t *testing.T) {
+	all := system.Info{MemoryLimit: true, PidsLimit: true, CPUCfsPeriod: true, CPUCfsQuota: true, CgroupDriver: "systemd"}
+	require.Equal(t, Limits{true, true, true}, limitsOf(all))
+	require.Equal(t, Limits{}, limitsOf(system.Info{CgroupDriver: "cgroupfs"}))
+	none := all
+	none.CgroupDriver = "none"
+	require.Equal(t, Limits{}, limitsOf(none))
+	half := all
+	half.CPUCfsPeriod = false
+	require.Equal(t, Limits{Memory: true, PIDs: true}, limitsOf(half))
+}
+
+func TestEnforcedBy(t *testing.T) {
+	e := Engine{Enforces: Limits{true, true, true}, Runtimes: map[string][]string{"runc": nil, "runsc": {"--platform=ptrace", "--ignore-cgroups"}}}
+	require.Equal(t, Limits{}, e.EnforcedBy("runsc"))
+	require.Equal(t, e.Enforces, e.EnforcedBy("runc"))
+	require.Equal(t, e.Enforces, e.EnforcedBy(""))
+	e.DefaultRuntime = "runsc"
+	require.Equal(t, Limits{}, e.EnforcedBy(""))
+}
+
+// A container starts once, and only if nothing is against it.
+func TestStart(t *testing.T) {
+	edited := errors.New("edited")
+	for name, c := range map[string]struct {
+		inspect answer
+		check   error
+		want    error // nil = started
+	}{
+		"created":         {state("created", 0), nil, nil},
+		"created, edited": {state("created", 0), edited, edited},
+		"running":         {state("running", 0), nil, errStarted},
+		"exited":          {state("exited", 0), nil, errStarted},
+		"gone":            {notFound, nil, ErrGone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var started bool
+			engine := fakeEngine(t, ample, routes{
+				inspectRoute:               inTurn(c.inspect).serve,
+				"POST /containers/c/start": func(w http.ResponseWriter, _ *http.Request) { started = true; w.WriteHeader(http.StatusNoContent) },
+			})
+			err := engine.Start(context.Background(), "c", func(*container.HostConfig, *container.Config) error { return c.check })
+			require.ErrorIs(t, err, c.want)
+			require.Equal(t, c.want == nil, started)
+			require.Equal(t, c.check != nil, errors.Is(err, ErrUnsupported))
+		})
+	}
+}

@@ -1,0 +1,36 @@
+//go:build docker
+
+package sandbox
+
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The same on a real engine whose host has no PIDs controller, and that was told to
+// run containers without seccomp, if it is one that can be told.
+func TestPrivateEngineWithoutDefences(t *testing.T) {
+	flags := []string{}
+	version, err := exec.Command("dockerd", "--version").Output()
+	require.NoError(t, err)
+	if !strings.Contains(string(version), " 20.") {
+		flags = append(flags, "--seccomp-profile=unconfined")
+	}
+	e := newPrivateEngine(t, engineSetup{hidden: "pids", flags: flags})
+	r, err := New(Options{Host: e.host})
+	require.NoError(t, err)
+	j := Job{Image: e.busybox(t), Cmd: []string{"grep", "Seccomp:", "/proc/self/status"}, Limits: Limits{Network: "none", PIDs: 100}}
+	_, err = r.RunOnce(context.Background(), j)
+	require.ErrorIs(t, err, ErrUnsupported)
+	require.ErrorContains(t, err, "sandbox: validate: Limits.PIDs 100: not supported by this engine")
+	j.Limits.PIDs = 0
+	res, err := r.RunOnce(context.Background(), j)
+	require.NoError(t, err)
+	require.Equal(t, "Seccomp:\t2\n", string(res.Logs))
+	require.NoError(t, r.Close())
+	require.Empty(t, e.left(t))
+}
