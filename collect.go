@@ -126,14 +126,19 @@ func (c *collector) file(ctx context.Context, p string, size int64) error {
 	return c.read(p, h, in)
 }
 
-// directory reads the regular files below p. The first that does not fit ends
-// it, since the engine would send all of it before the next.
+// directory reads the regular files below p.
 func (c *collector) directory(ctx context.Context, p string) error {
 	body, err := c.run.engine.Download(ctx, c.run.name, p)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
+	return c.tree(p, body)
+}
+
+// tree reads the engine's tar of the directory p. The first file that does not fit
+// ends it, since the engine would send all of it before the next.
+func (c *collector) tree(p string, body io.Reader) error {
 	in := newTarReader(body)
 	for {
 		h, err := in.next()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 const (
@@ -35,6 +36,8 @@ func (t *tarReader) next() (*tar.Header, error) {
 	t.src.zeros = 0
 	h, err := t.Next()
 	switch {
+	case err == nil && sparse(h):
+		return nil, fmt.Errorf("entry %q: sparse files are refused; make the archive without --sparse", h.Name)
 	case err == nil:
 		t.any = true
 		return h, nil
@@ -52,6 +55,17 @@ func (t *tarReader) next() (*tar.Header, error) {
 		return nil, t.src.noTar(err)
 	}
 	return nil, cutShort(err)
+}
+
+// sparse tells an entry of whose content a few bytes of archive stand for any
+// number: on the engine's disk, or of the time that it takes to skip it.
+func sparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return h.Typeflag == tar.TypeGNUSparse
 }
 
 func cutShort(err error) error {

@@ -192,21 +192,13 @@ func localName(name string) (string, error) {
 }
 
 // entryKind maps the types of regular files to one and refuses what is neither
-// a file, a directory nor a link. A sparse file is refused, because a few bytes
-// of archive would stand for any number on the engine's disk.
+// a file, a directory nor a link.
 func entryKind(h *tar.Header) (byte, error) {
-	for key := range h.PAXRecords {
-		if strings.HasPrefix(key, "GNU.sparse.") {
-			return 0, errSparse
-		}
-	}
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeCont:
 		return tar.TypeReg, nil
 	case tar.TypeDir, tar.TypeSymlink, tar.TypeLink:
 		return h.Typeflag, nil
-	case tar.TypeGNUSparse:
-		return 0, errSparse
 	case tar.TypeChar, tar.TypeBlock:
 		return 0, errors.New("devices are refused")
 	case tar.TypeFifo:
@@ -214,8 +206,6 @@ func entryKind(h *tar.Header) (byte, error) {
 	}
 	return 0, fmt.Errorf("entries of type %q are refused", h.Typeflag)
 }
-
-var errSparse = errors.New("sparse files are refused; make the archive without --sparse")
 
 func fileMode(h *tar.Header) int64 { return h.Mode&0o777 | 0o600 }
 
