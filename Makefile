@@ -6,16 +6,17 @@ GOTESTFLAGS ?=
 PATHS       ?= .
 DEMOFLAGS   ?=
 BENCHFLAGS  ?=
+FUZZTIME    ?= 1m
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # An empty RUN runs every test.
 run = $(if $(RUN),-run '$(RUN)')
 # Most of a test is waiting for the engine.
-enginetests = go test -tags docker -count=1 -parallel 4 -timeout 10m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS) ./...
+enginetests = go test -tags docker -count=1 -parallel 4 -timeout 11m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS) ./...
 
 .NOTPARALLEL:
-.PHONY: help test lint unit engine demo bench-quick soak
+.PHONY: help test lint unit engine test-28 demo bench-quick soak attack fuzz test-gvisor
 
 help:
 	@echo 'make test    everything below: the one command that decides'
@@ -25,7 +26,11 @@ help:
 	@echo
 	@echo 'make demo          the coverage of this module, or of those in PATHS, measured in the sandbox'
 	@echo 'make bench-quick   RunOnce against docker run, the bare SDK and docker cp, as ratios'
+	@echo 'make test-gvisor   the tests that run in gVisor, on a private engine'
+	@echo 'make fuzz          every fuzz target for FUZZTIME, a minute each; findings become seeds in testdata'
 	@echo 'make soak          500 mixed runs, 8 at a time: every result right, and nothing grows'
+	@echo 'make attack        the attacks of the conformance suite, as a table'
+	@echo 'make test-28       the tests on a Docker engine again, with the newer one of Debian sid'
 	@echo 'make help          this list'
 	@echo
 	@echo 'RUN=regexp selects tests; GOTESTFLAGS=flags are passed on to go test.'
@@ -36,11 +41,11 @@ test: lint unit engine
 lint:
 	@scripts/need build
 	go vet ./...
-	go vet -tags 'docker soak' ./...
+	go vet -tags 'docker soak gvisor' ./...
 	@echo gofmt -l .
 	@files=$$(gofmt -l .) && if [ "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
 	$(STATICCHECK) ./...
-	$(STATICCHECK) -tags 'docker soak' ./...
+	$(STATICCHECK) -tags 'docker soak gvisor' ./...
 	@for module in bench examples; do \
 		echo "go vet and staticcheck in $$module"; \
 		(cd $$module && go vet -tags docker ./... && $(STATICCHECK) -tags docker ./...) || exit 1; \
@@ -56,6 +61,12 @@ engine:
 	cd examples && go mod download
 	scripts/with-engine sh -c '$(enginetests) && cd examples && $(enginetests)'
 
+test-28:
+	@scripts/need build suite
+	go mod download
+	cd examples && go mod download
+	scripts/engine-28 sh -c '$(enginetests) && cd examples && $(enginetests)'
+
 # The engine's namespaces have no network, so all that must be downloaded is
 # downloaded before.
 demo:
@@ -69,7 +80,25 @@ bench-quick:
 	cd bench && go build -o ../bin/bench .
 	scripts/with-engine bin/bench $(BENCHFLAGS)
 
+test-gvisor:
+	@scripts/need build suite engine gvisor
+	go mod download
+	scripts/with-engine go test -tags 'docker gvisor' -count=1 -timeout 10m -run GVisor -v $(GOTESTFLAGS) .
+
 soak:
 	@scripts/need build suite
 	go mod download
 	scripts/with-engine go test -tags 'docker soak' -count=1 -timeout 30m -run TestSoak -v $(GOTESTFLAGS) .
+
+fuzz:
+	@scripts/need build
+	@for target in FuzzTreeWriter FuzzCollect FuzzPlan; do \
+		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x . || exit 1; \
+	done
+	go test -run '^$$' -fuzz '^FuzzDemultiplex$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/dockerx
+
+# Without a list of packages go test shows what a test prints.
+attack:
+	@scripts/need build suite
+	go mod download
+	scripts/with-engine go test -tags docker -count=1 -parallel 4 -timeout 5m -run 'TestAttacks$(if $(RUN),/$(RUN))' $(GOTESTFLAGS)

@@ -60,7 +60,8 @@
 // a volume of type tmpfs, whose content lasts while a running container has it
 // mounted: a second container, hardened like the first and without network, runs
 // a program of this package that waits, and nothing of the image. The
-// engine must be amd64 or arm64. Such a run takes half as long again as one that stages input.
+// engine must be amd64 or arm64. Such a run takes twice as long as one that only
+// stages input.
 //
 // # Output
 //

@@ -56,6 +56,11 @@ var imports = map[string]map[string]string{
 		"github.com/containerd/errdefs":                "its refusals by kind",
 	},
 	module + "/scripts/ping": {module + "/internal/dockerx": "it asks the engine as a run does"},
+	module + "/internal/sandboxtest": {
+		module:                            "what it attacks",
+		"github.com/docker/docker/client": "it imports the attacks' image and asks for the engine's version",
+		"github.com/docker/docker/api/types/image": "its types",
+	},
 }
 
 func TestImports(t *testing.T) {

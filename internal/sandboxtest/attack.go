@@ -1,0 +1,89 @@
+// Package sandboxtest attacks a sandbox: one table of named attacks, each with
+// what it tries and what must be seen if the sandbox holds. It is internal until
+// the table and the way to hand it a sandbox have settled; then it becomes
+// public, so that who changes the sandbox, or runs it on another engine, can have
+// it attacked.
+//
+// An attack asks whether the attacker got what it wanted, not how it was refused.
+// One that could not be made fails, as does one that succeeded.
+package sandboxtest
+
+import (
+	"slices"
+
+	"github.com/synchestra-io/sandbox"
+)
+
+// Attack is one of the table.
+type Attack struct {
+	Group string // the kind of attack
+	Name  string // unique within the group
+	Tries string // what the attacker does
+	Seen  string // what must be seen if it is in vain
+
+	// hole is set if no run on some engines can keep the attack off.
+	hole *hole
+	// outside has the same try made by this process's user outside the sandbox, to
+	// tell whether the kernel offers the thing at all. It must do no harm there.
+	outside []string
+	// alone is for attacks that disturb what other attacks need.
+	alone bool
+	// try makes the attack and tells what the attacker won.
+	try func(a *arena) []string
+}
+
+// hole is why an attack is not the sandbox's to keep off.
+type hole struct {
+	before string // the first engine without it; "" = none yet
+	why    string
+}
+
+// All is the table.
+func All() []Attack {
+	return slices.Concat(
+		group("escape", mountAttacks, namespaceAttacks, fileAttacks, callAttacks, privilegeAttacks),
+		group("bombs", bombs), group("output", outputTricks), group("artifacts", artifactTricks), group("tar", tarTricks),
+		group("signals", signals), group("network", networkAttacks), group("leaks", leaks, neighbours), group("persistence", persistence),
+	)
+}
+
+func group(name string, parts ...[]Attack) []Attack {
+	all := slices.Concat(parts...)
+	for i := range all {
+		all[i].Group = name
+	}
+	return all
+}
+
+// by is an attack by one mode of the probe, which says itself what it won.
+func by(tries, seen string, args ...string) Attack {
+	return Attack{Name: args[0], Tries: tries, Seen: seen, try: func(a *arena) []string { return a.wins(a.job(args...)) }}
+}
+
+// with changes the job of an attack by the probe.
+func with(change func(*sandbox.Job), attack Attack, args ...string) Attack {
+	attack.try = func(a *arena) []string {
+		j := a.job(args...)
+		change(&j)
+		return a.wins(j)
+	}
+	return attack
+}
+
+// called gives an attack another name than the probe's mode.
+func (t Attack) called(name string) Attack {
+	t.Name = name
+	return t
+}
+
+// knownHole marks an attack that engines before a version let through; "" is all.
+func (t Attack) knownHole(before, why string) Attack {
+	t.hole = &hole{before, why}
+	return t
+}
+
+// harmless marks an attack whose try may be made outside the sandbox too.
+func (t Attack) harmless() Attack {
+	t.outside = []string{t.Name}
+	return t
+}

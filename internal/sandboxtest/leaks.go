@@ -1,0 +1,64 @@
+package sandboxtest
+
+import (
+	"os"
+	"strings"
+)
+
+var leaks = []Attack{
+	{
+		Name: "host-name", Tries: "looks for the host's name where names stand", Seen: "it is nowhere",
+		try: func(a *arena) []string {
+			name, err := os.Hostname()
+			if err != nil {
+				a.t.Fatal(err)
+			}
+			return a.wins(a.job("host-name", name))
+		},
+	},
+	{
+		Name: "resolv-conf", Tries: "reads the host's name servers and domains", Seen: "none of them",
+		try: func(a *arena) (won []string) {
+			host, err := os.ReadFile("/etc/resolv.conf")
+			if err != nil {
+				a.t.Logf("the host has none: %v", err)
+			}
+			res := a.do(a.job("read", "/etc/resolv.conf"))
+			a.parse(string(res.Logs), true)
+			for line := range strings.Lines(string(host)) {
+				fields := strings.Fields(line)
+				if len(fields) > 1 && (fields[0] == "nameserver" || fields[0] == "search" || fields[0] == "domain") && strings.Contains(string(res.Logs), strings.TrimSpace(line)) {
+					won = append(won, strings.TrimSpace(line))
+				}
+			}
+			return won
+		},
+	},
+	{
+		Name: "environment", Tries: "looks for variables that nobody gave it, the init's too", Seen: "PATH, HOME, HOSTNAME and the job's",
+		try: func(a *arena) []string {
+			j := a.job("environment", "PATH", "HOME", "HOSTNAME", "GIVEN")
+			j.Env = map[string]string{"GIVEN": "1"}
+			return a.wins(j)
+		},
+	},
+	{
+		Name: "other-runs", Tries: "searches all that it can read for another run's secrets", Seen: "nothing is found",
+		try: func(a *arena) (won []string) {
+			token := newToken()
+			j := a.job()
+			j.Env = map[string]string{"SECRET": token}
+			a.beside(j, "leave-files,"+token, "nothing", func() { won = a.wins(a.job("search", token)) })
+			return won
+		},
+	},
+	by("looks for sockets in all directories, the engine's by name", "there is none", "sockets").called("engine-socket"),
+	by("reads what /proc and /sys tell of memory, keys and timers", "nothing is read", "masked"),
+	by("reads the kernel's log", "nothing is read", "kernel-log").harmless(),
+	by("reads addresses of the kernel", "all are zero", "kernel-addresses"),
+	by("reads the machine's ID and serial numbers", "nothing is read", "serials"),
+	by("reads how much memory the host has, how busy it is, and since when", "its own share", "host-facts").
+		knownHole("", "the kernel has one /proc/meminfo, loadavg and uptime for all"),
+	by("reads paths of the engine's in its table of mounts", "there is none", "engine-paths").
+		knownHole("", "the kernel shows every process its mounts, and no option hides their sources"),
+}

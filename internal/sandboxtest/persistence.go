@@ -1,0 +1,57 @@
+package sandboxtest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+var persistence = []Attack{
+	lasts("files", "leaves files in every directory, the image's too", "a later run finds none"),
+	lasts("shm", "leaves shared memory, semaphores and queues of System V", "a later run finds none"),
+	lasts("mqueue", "leaves a message queue", "a later run finds none"),
+	lasts("key", "leaves a key in the user's keyring", "a later run finds none"),
+	{
+		Name: "process", Tries: "leaves a process in a session of its own", Seen: "it is gone from the host when the run is over",
+		try: func(a *arena) []string {
+			token := newToken()
+			a.beside(a.job(), "daemon,"+token, "nothing", func() {
+				if len(processes(token)) == 0 {
+					a.t.Fatal("the processes of the engine cannot be seen from here")
+				}
+			})
+			return processes(token)
+		},
+	},
+	{
+		Name: "image", Tries: "writes over its own program", Seen: "a later run has the same image and program",
+		try: func(a *arena) []string {
+			first := a.do(a.job("write-root"))
+			a.parse(string(first.Logs), true)
+			second := a.do(a.job("nothing"))
+			won := differs("ImageID", second.ImageID, first.ImageID)
+			return append(won, differs("output", string(second.Logs), "done\n")...)
+		},
+	},
+}
+
+// lasts is an attack in which one run leaves what another one finds.
+func lasts(what, tries, seen string) Attack {
+	return Attack{Name: what, Tries: tries, Seen: seen, try: func(a *arena) []string {
+		token := newToken()
+		a.ask(a.job("leave-"+what, token))
+		return a.wins(a.job("find-"+what, token))
+	}}
+}
+
+// processes are those on this machine with the token as an argument of their own.
+func processes(token string) (found []string) {
+	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err == nil && strings.Contains(string(content), "never-end\x00"+token) {
+			found = append(found, path)
+		}
+	}
+	return found
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+func init() {
+	modes["hog"] = hog
+	modes["fork"] = fork
+	modes["spin"] = spin
+	modes["print"] = func([]string) {
+		line := bytes.Repeat([]byte("0123456789abcde\n"), 1<<12)
+		for range 50 << 20 / len(line) {
+			os.Stdout.Write(line)
+		}
+	}
+	modes["never-end"] = func([]string) {
+		signal.Ignore()
+		for {
+			runtime.Gosched()
+		}
+	}
+}
+
+const mib = 1 << 20
+
+// hogs are ways to hold a MiB of memory more.
+var hogs = map[string]func() error{
+	"heap": func() error { return touched(make([]byte, mib)) },
+	"memfd": func() error {
+		fd, err := call(sysMemfdCreate, text("hog"), 0)
+		if err == nil {
+			_, err = syscall.Write(fd, make([]byte, mib))
+		}
+		return err
+	},
+	"sysv-shm": func() error {
+		id, err := call(syscall.SYS_SHMGET, 0, mib, 0o600)
+		if err != nil {
+			return err
+		}
+		at, _, errno := syscall.Syscall(syscall.SYS_SHMAT, uintptr(id), 0, 0)
+		if errno != 0 {
+			return errno
+		}
+		return touched(unsafe.Slice(*(**byte)(unsafe.Pointer(&at)), mib))
+	},
+	"sockets": func() error {
+		for range 8 {
+			pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK, 0)
+			if err != nil {
+				return err
+			}
+			for {
+				if _, err := syscall.Write(pair[0], make([]byte, 1<<16)); err != nil {
+					break
+				}
+			}
+		}
+		return nil
+	},
+}
+
+func touched(memory []byte) error {
+	for i := 0; i < len(memory); i += 4096 {
+		memory[i] = 1
+	}
+	addr(&memory[0])
+	return nil
+}
+
+// hog wants MIB mebibytes of memory of a KIND.
+func hog(args []string) {
+	wanted, _ := strconv.Atoi(args[1])
+	say("looked", "for %d MiB", wanted)
+	for i := range wanted {
+		if err := hogs[args[0]](); err != nil {
+			try(fmt.Sprintf("%d MiB of %s", i+1, args[0]), err)
+			return
+		}
+	}
+	got("%d MiB of %s", wanted, args[0])
+}
+
+// fork makes processes until there can be no more.
+func fork(args []string) {
+	limit, _ := strconv.Atoi(args[0])
+	for made := 0; ; made++ {
+		pid, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+		if pid == 0 && errno == 0 {
+			for {
+				syscall.RawSyscall6(syscall.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+			}
+		}
+		if errno != 0 {
+			try(fmt.Sprintf("process %d", made+1), errno)
+			return
+		}
+		if made >= limit {
+			got("%d processes", made+1)
+			return
+		}
+	}
+}
+
+// spin computes in four threads and says what part of a CPU it had.
+func spin([]string) {
+	runtime.GOMAXPROCS(4)
+	begin := time.Now()
+	for range 3 {
+		go func() {
+			for {
+				addless()
+			}
+		}()
+	}
+	for time.Since(begin) < 2*time.Second {
+		addless()
+	}
+	var used syscall.Rusage
+	must(syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	cpu := time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	share := float64(cpu) / float64(time.Since(begin))
+	if share > 0.75 {
+		got("%.2f CPUs", share)
+	}
+	say("looked", "it had %.2f CPUs", share)
+}
+
+//go:noinline
+func addless() {}

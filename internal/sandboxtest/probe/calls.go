@@ -1,0 +1,139 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"syscall"
+	"unsafe"
+)
+
+func init() {
+	modes["ptrace"] = ptrace
+	modes["keyring"] = keyring
+	modes["bpf"] = bpf
+	modes["io-uring"] = func([]string) {
+		params := [120]byte{}
+		try("a ring", failed(call(sysIOUringSetup, 1, addr(&params))))
+	}
+	modes["userfaultfd"] = func([]string) {
+		const userModeOnly = 1
+		try("a descriptor", failed(call(sysUserfaultfd, 0)))
+		try("a descriptor for user mode", failed(call(sysUserfaultfd, userModeOnly)))
+	}
+	modes["perf"] = perf
+	modes["modules"] = modules
+	modes["kexec-reboot"] = func([]string) {
+		tryPrivilege("another kernel", failed(call(syscall.SYS_KEXEC_LOAD, 0, 0, 0, 0xffff0000)))
+		tryPrivilege("a reboot", failed(call(syscall.SYS_REBOOT, 0, 0, 0, 0)))
+		tryPrivilege("swap", failed(call(syscall.SYS_SWAPON, text("/nowhere"), 0)))
+		tryPrivilege("process accounting", failed(call(syscall.SYS_ACCT, text("/nowhere"))))
+	}
+	modes["clock-and-name"] = func([]string) {
+		var now syscall.Timeval
+		must(syscall.Gettimeofday(&now))
+		try("the clock", syscall.Settimeofday(&now))
+		try("the host name", syscall.Sethostname([]byte("attack")))
+	}
+	modes["raw-sockets"] = func([]string) {
+		trySocket("a raw IPv4 socket", syscall.AF_INET, syscall.SOCK_RAW, syscall.IPPROTO_ICMP)
+		trySocket("a raw IPv6 socket", syscall.AF_INET6, syscall.SOCK_RAW, syscall.IPPROTO_ICMPV6)
+		packetSocket(nil)
+	}
+	modes["packet-socket"] = packetSocket
+	modes["af-alg"] = func([]string) { trySocket("a socket of AF_ALG", 38, syscall.SOCK_SEQPACKET, 0) }
+	modes["af-vsock"] = func([]string) { trySocket("a socket of AF_VSOCK", 40, syscall.SOCK_STREAM, 0) }
+	modes["kernel-log"] = func([]string) {
+		const readAll = 3
+		buffer := [4096]byte{}
+		try("the kernel's log", failed(call(syscall.SYS_SYSLOG, readAll, addr(&buffer), 4096)))
+	}
+}
+
+func trySocket(what string, family, kind, protocol int) {
+	fd, err := syscall.Socket(family, kind, protocol)
+	if try(what, err) {
+		syscall.Close(fd)
+	}
+}
+
+func packetSocket([]string) {
+	trySocket("a packet socket", syscall.AF_PACKET, syscall.SOCK_RAW, 0x0300)
+}
+
+// ptrace seizes, which stops nobody, every process but its own.
+func ptrace(args []string) {
+	const seize = 0x4206
+	ids := []int{}
+	for _, arg := range args {
+		if id, err := strconv.Atoi(arg); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	for id := 2; id < 1<<16; id++ {
+		ids = append(ids, id)
+	}
+	var refused int
+	for _, id := range ids {
+		if own(id) {
+			continue
+		}
+		if _, err := call(syscall.SYS_PTRACE, seize, uintptr(id), 0, 0); err == nil {
+			got("process %d", id)
+		} else {
+			refused++
+		}
+	}
+	say("denied", "%d process IDs", refused)
+}
+
+// own tells whether id is a thread of this process.
+func own(id int) bool {
+	_, err := os.Stat("/proc/self/task/" + strconv.Itoa(id))
+	return err == nil
+}
+
+const (
+	processKeyring = ^uintptr(1) // -2
+	userKeyring    = ^uintptr(3) // -4
+)
+
+func keyring([]string) {
+	const getID, join = 0, 1
+	try("a key", failed(call(syscall.SYS_ADD_KEY, text("user"), text("sandboxtest"), text("secret"), 6, processKeyring)))
+	try("the user's keyring", failed(call(syscall.SYS_KEYCTL, getID, userKeyring, 1)))
+	try("a session's keyring", failed(call(syscall.SYS_KEYCTL, join, 0)))
+}
+
+func bpf([]string) {
+	const mapCreate, progLoad, array, socketFilter = 0, 5, 2, 1
+	table := [12]uint32{array, 4, 4, 1}
+	try("a map", failed(call(sysBPF, mapCreate, addr(&table), 48)))
+	code := [2]uint64{0xb7, 0x95} // r0 = 0; exit
+	license := [4]byte{'G', 'P', 'L'}
+	program := struct {
+		kind, length  uint32
+		code, license uint64
+		rest          [24]byte
+	}{kind: socketFilter, length: 2, code: uint64(addr(&code)), license: uint64(addr(&license))}
+	try("a program", failed(call(sysBPF, progLoad, addr(&program), 48)))
+}
+
+func perf([]string) {
+	const software, size, excludeKernel = 1, 64, 1 << 5
+	attr := [8]uint64{0: software | size<<32, 5: excludeKernel}
+	minus1 := ^uintptr(0)
+	try("a counter of its own", failed(call(syscall.SYS_PERF_EVENT_OPEN, addr(&attr), 0, minus1, minus1, 0)))
+	try("a counter of a CPU", failed(call(syscall.SYS_PERF_EVENT_OPEN, addr(&attr), minus1, 0, minus1, 0)))
+}
+
+func modules([]string) {
+	image := [64]byte{0x7f, 'E', 'L', 'F'}
+	tryPrivilege("a module", failed(call(syscall.SYS_INIT_MODULE, addr(&image), unsafe.Sizeof(image), text(""))))
+	fd, err := call(sysMemfdCreate, text("module"), 0)
+	if err != nil {
+		say("broken", "memfd: %v", err)
+		return
+	}
+	tryPrivilege("a module from a file", failed(call(sysFinitModule, uintptr(fd), text(""), 0)))
+	tryPrivilege("a module less", failed(call(syscall.SYS_DELETE_MODULE, text("no_such_module"), syscall.O_NONBLOCK)))
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+func init() {
+	modes["lock"] = lock
+	modes["watch"] = watch
+	modes["watched"] = watched
+	modes["take-inotify"] = func([]string) { takeAll("inotify", inotify) }
+	modes["need-inotify"] = func([]string) { try("an instance of inotify", inotify()) }
+	modes["take-mqueues"] = func([]string) { takeAll("mqueue", mqueue) }
+	modes["need-mqueues"] = func([]string) { try("a message queue", mqueue()) }
+	modes["take-timers"] = func([]string) { takeAll("timer", timer) }
+	modes["need-timers"] = func([]string) { try("a timer", timer()) }
+}
+
+// lock takes a lock on a file that the engine mounts in every container.
+func lock([]string) {
+	f, err := os.Open("/sbin/docker-init")
+	if err != nil {
+		try("the init's file", err)
+		return
+	}
+	addr(f) // kept open
+	try("the lock", syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB))
+}
+
+var watching = -1
+
+// watch begins to watch that file, and watched tells whether anybody opened it.
+func watch([]string) {
+	var err error
+	if watching, err = syscall.InotifyInit1(syscall.IN_NONBLOCK); err == nil {
+		_, err = syscall.InotifyAddWatch(watching, "/sbin/docker-init", syscall.IN_OPEN|syscall.IN_ACCESS)
+	}
+	if err != nil {
+		say("denied", "a watch: %v", err)
+	}
+}
+
+func watched([]string) {
+	n, err := syscall.Read(watching, make([]byte, 4096))
+	if n > 0 {
+		got("the start of another run")
+		return
+	}
+	say("looked", "for events: %v", err)
+}
+
+// takeAll uses up what the kernel counts by user.
+func takeAll(what string, one func() error) {
+	for i := range 1 << 20 {
+		if err := one(); err != nil {
+			say("looked", "%d of %s, then %v", i, what, err)
+			return
+		}
+	}
+	say("looked", "%s without end", what)
+}
+
+func inotify() error {
+	_, err := syscall.InotifyInit1(0)
+	return err
+}
+
+var queues int
+
+func mqueue() error {
+	queues++
+	attr := [8]int64{1: 10, 2: 8192} // messages, and bytes of each
+	_, err := call(syscall.SYS_MQ_OPEN, text(fmt.Sprint("q", queues)), syscall.O_CREAT|syscall.O_RDWR, 0o666, addr(&attr))
+	return err
+}
+
+func timer() error {
+	var id int32
+	_, _, errno := syscall.Syscall(syscall.SYS_TIMER_CREATE, 1, 0, addr(&id))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

@@ -1,0 +1,13 @@
+package main
+
+// System calls that package syscall does not name on this machine.
+const (
+	sysNameToHandleAt = 303
+	sysOpenByHandleAt = 304
+	sysSetns          = 308
+	sysFinitModule    = 313
+	sysRenameat2      = 316
+	sysMemfdCreate    = 319
+	sysBPF            = 321
+	sysUserfaultfd    = 323
+)

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+func init() {
+	modes["identity"] = func([]string) { fmt.Println(os.Geteuid(), os.Getegid(), statusOf("CapEff")) }
+	modes["setuid-calls"] = setuidCalls
+	modes["setuid-file"] = func([]string) {
+		info, err := os.Stat("/setuid")
+		if err != nil || info.Mode()&os.ModeSetuid == 0 {
+			say("broken", "/setuid: %v, %v", info, err)
+		}
+		become("/setuid")
+	}
+	modes["file-capabilities"] = func([]string) {
+		if _, err := syscall.Getxattr("/filecaps", "security.capability", make([]byte, 64)); err != nil {
+			say("broken", "/filecaps has no capabilities: %v", err)
+		}
+		become("/filecaps")
+	}
+	modes["capabilities"] = capabilities
+	modes["filters-off"] = filtersOff
+	modes["priority"] = func([]string) {
+		try("the highest priority", syscall.Setpriority(syscall.PRIO_PROCESS, 0, -20))
+		const fifo = 1
+		param := int32(1)
+		try("real-time scheduling", failed(call(syscall.SYS_SCHED_SETSCHEDULER, 0, fifo, addr(&param))))
+	}
+	modes["oom-score"] = func([]string) {
+		try("to be spared when memory is short", os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0))
+	}
+}
+
+func statusOf(name string) string {
+	content, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(content)) {
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}
+
+func setuidCalls([]string) {
+	try("user 0", failed(call(syscall.SYS_SETUID, 0)))
+	try("group 0", failed(call(syscall.SYS_SETGID, 0)))
+	try("the group 0 besides", failed(call(syscall.SYS_SETGROUPS, 1, addr(new([1]uint32)))))
+	must(os.WriteFile("/tmp/owned", nil, 0o755))
+	try("a file of root's", os.Chown("/tmp/owned", 0, 0))
+}
+
+// become runs a program that the file's mode or attributes give privileges to.
+func become(path string) {
+	out, err := exec.Command(path, "identity").Output()
+	if err != nil {
+		try("to run "+path, err)
+		return
+	}
+	fields := strings.Fields(string(out))
+	if len(fields) < 3 {
+		say("broken", "%s printed %q", path, out)
+		return
+	}
+	if fields[0] == "0" || fields[1] == "0" || strings.Trim(fields[2], "0") != "" {
+		got("user %s, group %s, capabilities %s", fields[0], fields[1], fields[2])
+		return
+	}
+	say("denied", "%s ran as user %s, group %s, with capabilities %s", path, fields[0], fields[1], fields[2])
+}
+
+func capabilities([]string) {
+	header := [2]uint32{0x20080522, 0}
+	data := [6]uint32{1 << 21, 1 << 21, 0, 0, 0, 0}
+	try("CAP_SYS_ADMIN", failed(call(syscall.SYS_CAPSET, addr(&header), addr(&data))))
+	const ambient, raise, sysAdmin = 47, 2, 21
+	try("CAP_SYS_ADMIN for what it executes", failed(call(syscall.SYS_PRCTL, ambient, raise, sysAdmin)))
+	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+		if value := statusOf(set); strings.Trim(value, "0") != "" {
+			got("%s %s", set, value)
+		}
+		say("looked", "%s", set)
+	}
+}
+
+// filtersOff tries to get rid of what it was started with. The kernel answers
+// EINVAL, so the outcome is read back.
+func filtersOff([]string) {
+	const setNoNewPrivs, setSeccomp = 38, 22
+	call(syscall.SYS_PRCTL, setNoNewPrivs, 0)
+	call(syscall.SYS_PRCTL, setSeccomp, 0)
+	for name, want := range map[string]string{"NoNewPrivs": "1", "Seccomp": "2"} {
+		if value := statusOf(name); value != want {
+			got("%s is %s", name, value)
+		}
+		say("looked", "%s", name)
+	}
+}

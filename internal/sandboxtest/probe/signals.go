@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+func init() {
+	modes["hold"] = hold
+	modes["signal-hosts"] = signalHosts
+	modes["kill-all"] = func([]string) {
+		if err := syscall.Kill(-1, syscall.SIGKILL); err != nil {
+			say("denied", "%v", err)
+		} else {
+			say("looked", "it signalled all that it may")
+		}
+	}
+	modes["kill-group"] = func([]string) { say("broken", "%v", syscall.Kill(0, syscall.SIGKILL)) }
+	modes["stop-self"] = func([]string) { say("broken", "%v", syscall.Kill(0, syscall.SIGSTOP)) }
+	modes["kill-init"] = func([]string) {
+		for _, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
+			say("looked", "signal %v to PID 1: %v", s, syscall.Kill(1, s))
+		}
+		os.Exit(7)
+	}
+	modes["daemon"] = daemon
+	modes["exit"] = func(args []string) {
+		status, _ := strconv.Atoi(args[0])
+		fmt.Println("Killed")
+		os.Exit(status)
+	}
+}
+
+// hold does FIRST, prints "ready", waits for the end of its input, does THEN.
+// Each is a mode and its arguments in one word, split at commas.
+func hold(args []string) {
+	for i, word := range args {
+		mode := strings.Split(word, ",")
+		do(mode[0], mode[1:])
+		if i == 0 {
+			fmt.Println("ready")
+			io.Copy(io.Discard, os.Stdin)
+		}
+	}
+}
+
+// signalHosts looks for processes that are not of this container, by number.
+func signalHosts(args []string) {
+	ids := []int{}
+	for _, arg := range args {
+		if id, err := strconv.Atoi(arg); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	for id := 2; id < 1<<16; id++ {
+		ids = append(ids, id)
+	}
+	for _, id := range ids {
+		if err := syscall.Kill(id, 0); err != syscall.ESRCH && !own(id) {
+			got("process %d: %v", id, err)
+		}
+	}
+	say("looked", "%d process IDs", len(ids))
+}
+
+// daemon leaves a process behind that has its own session, holds the output, and
+// is called TOKEN.
+func daemon(args []string) {
+	c := exec.Command("/proc/self/exe", "never-end", args[0])
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := c.Start(); err != nil {
+		say("broken", "%v", err)
+		return
+	}
+	say("looked", "a process in a session of its own")
+}

@@ -1,0 +1,93 @@
+package sandboxtest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/synchestra-io/sandbox"
+)
+
+// Run makes every attack on a sandbox, each as a subtest, and prints the table
+// with the outcomes. The attacks' image is imported into the engine that
+// DOCKER_HOST names, which must be the one that run uses, on this machine; the go
+// command is needed, and must be called in this module.
+func Run(t *testing.T, run func(context.Context, sandbox.Job) (sandbox.Result, error)) {
+	t.Helper()
+	attacks := All()
+	outcomes := make([]string, len(attacks))
+	t.Cleanup(func() { printTable(attacks, outcomes) })
+	ground := newGround(t)
+	for i, attack := range attacks {
+		t.Run(attack.Group+"/"+attack.Name, func(t *testing.T) {
+			if !attack.alone {
+				t.Parallel()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			outcomes[i] = notMade
+			outcomes[i] = attack.make(&arena{ground: ground, t: t, ctx: ctx, run: run})
+		})
+	}
+}
+
+// The outcomes. What follows a colon is the reason.
+const (
+	defended   = "defended"
+	notOffered = "not offered by this kernel"
+	open       = "not enforceable here"
+	succeeded  = "SUCCEEDED"
+	notMade    = "NOT MADE"
+)
+
+// make returns the outcome.
+func (t Attack) make(a *arena) string {
+	a.t.Helper()
+	won := t.try(a)
+	switch {
+	case len(won) > 0 && t.hole != nil && (t.hole.before == "" || older(a.engine, t.hole.before)):
+		return open + ": " + t.hole.why
+	case len(won) > 0:
+		a.t.Errorf("the attacker succeeded\ntries:  %s\nwanted: %s\ngot:    %s", t.Tries, t.Seen, strings.Join(won, "\n        "))
+		return succeeded + ": " + won[0]
+	case t.outside != nil && len(a.outside(t.outside...)) == 0:
+		return notOffered + ": refused outside the sandbox too"
+	}
+	return defended
+}
+
+// older tells whether version is older than another, such as 29.4.2.
+func older(version, than string) bool {
+	var a, b [3]int
+	fmt.Sscanf(version, "%d.%d.%d", &a[0], &a[1], &a[2])
+	fmt.Sscanf(than, "%d.%d.%d", &b[0], &b[1], &b[2])
+	for i := range a {
+		if a[i] != b[i] {
+			return a[i] < b[i]
+		}
+	}
+	return false
+}
+
+func printTable(attacks []Attack, outcomes []string) {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	count := map[string]int{}
+	fmt.Fprintln(w, "GROUP\tATTACK\tTRIES\tMUST BE SEEN\tOUTCOME")
+	for i, attack := range attacks {
+		if outcomes[i] == "" {
+			continue // not selected
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", attack.Group, attack.Name, attack.Tries, attack.Seen, outcomes[i])
+		kind, _, _ := strings.Cut(outcomes[i], ":")
+		count[kind]++
+	}
+	fmt.Fprintln(w)
+	for _, kind := range []string{defended, notOffered, open, succeeded, notMade} {
+		fmt.Fprintf(w, "%d %s\n", count[kind], kind)
+	}
+}

@@ -1,0 +1,25 @@
+package sandbox_test
+
+import (
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/sandboxtest"
+)
+
+// SECURITY.md has every attack of the suite once, and no other.
+func TestSecurityNamesEveryAttack(t *testing.T) {
+	text, err := os.ReadFile("SECURITY.md")
+	require.NoError(t, err)
+	var named, made []string
+	for _, m := range regexp.MustCompile("`([a-z]+/[a-z-]+)`").FindAllSubmatch(text, -1) {
+		named = append(named, string(m[1]))
+	}
+	for _, a := range sandboxtest.All() {
+		made = append(made, a.Group+"/"+a.Name)
+	}
+	require.ElementsMatch(t, made, named)
+}
