@@ -79,11 +79,13 @@ func (r *Runner) survey(ctx context.Context) (now time.Time, objects []dockerx.O
 		return now, nil, err
 	}
 	containers, err := r.engine.Containers(ctx, labelRun)
-	foreign := func(o dockerx.Object) bool {
-		m := objectName.FindStringSubmatch(o.Name)
-		return m == nil || m[1] != o.Labels[labelRun]
-	}
 	return now, slices.DeleteFunc(slices.Concat(containers, volumes), foreign), err
+}
+
+// foreign tells an object whose name and label are not those of a run.
+func foreign(o dockerx.Object) bool {
+	m := objectName.FindStringSubmatch(o.Name)
+	return m == nil || m[1] != o.Labels[labelRun]
 }
 
 // stays tells why an object must not be removed, "" = it is left over. What
@@ -115,8 +117,22 @@ func (r *Runner) remove(ctx context.Context, o dockerx.Object) error {
 	late := fmt.Errorf("not removed within %v", r.bounds.cleanup)
 	ctx, cancel := context.WithTimeoutCause(ctx, r.bounds.cleanup, late)
 	defer cancel()
-	if o.Kind == dockerx.KindVolume {
-		return r.engine.RemoveVolume(ctx, o.Name, 0)
+	if o.Kind == dockerx.KindContainer {
+		return r.engine.Remove(ctx, o.Name, 0)
 	}
-	return r.engine.Remove(ctx, o.Name, 0)
+	// What the engine was still creating when the containers were listed can hold
+	// the volume, and shows only now.
+	for {
+		call, cancel := context.WithTimeoutCause(ctx, time.Second, late)
+		err := r.engine.RemoveVolume(call, o.Name, 0)
+		again := call.Err() != nil && ctx.Err() == nil
+		cancel()
+		if err == nil || !again {
+			return err
+		}
+		holders, _ := r.engine.Containers(ctx, labelRun+"="+o.Labels[labelRun])
+		for _, c := range slices.DeleteFunc(holders, foreign) {
+			_ = r.engine.Remove(ctx, c.Name, 0) // if it fails, so does the volume's
+		}
+	}
 }

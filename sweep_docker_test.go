@@ -4,6 +4,7 @@ package sandbox
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -192,4 +193,31 @@ func TestSweepsAtOnce(t *testing.T) {
 	for _, id := range ids {
 		require.Empty(t, leftOf(t, id))
 	}
+}
+
+// The engine may still be creating a container, which holds its volume, when a Sweep
+// asks for all containers.
+func TestSweepOfAVolumeWhoseContainerComesUp(t *testing.T) {
+	t.Parallel()
+	id := randomID()
+	labels := runLabels(id, endedOwner(t).String(), noExpiry)
+	name := namePrefix + id
+	makeVolume(t, name+"-0", labels)
+	var once sync.Once
+	p := &hookProxy{dial: api.Dialer(), before: func(request string) {
+		if strings.HasPrefix(request, "DELETE /volumes/") {
+			once.Do(func() {
+				makeContainer(t, name, busybox(), labels, mount.Mount{Type: mount.TypeVolume, Source: name + "-0", Target: "/workspace"})
+			})
+		}
+	}}
+	p.serve(t)
+	b := defaultBounds
+	b.cleanup = 10 * time.Second
+	r, err := newRunner(Options{Host: p.host}, b)
+	require.NoError(t, err)
+	_, err = r.Sweep(context.Background())
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.Empty(t, leftOf(t, id))
 }
