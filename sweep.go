@@ -122,17 +122,22 @@ func (r *Runner) remove(ctx context.Context, o dockerx.Object) error {
 	}
 	// What the engine was still creating when the containers were listed can hold
 	// the volume, and shows only now.
+	var failed error
 	for {
 		call, cancel := context.WithTimeoutCause(ctx, time.Second, late)
 		err := r.engine.RemoveVolume(call, o.Name, 0)
 		again := call.Err() != nil && ctx.Err() == nil
 		cancel()
-		if err == nil || !again {
-			return err
+		if err == nil {
+			return nil
 		}
-		holders, _ := r.engine.Containers(ctx, labelRun+"="+o.Labels[labelRun])
+		if !again {
+			return errors.Join(err, failed)
+		}
+		holders, listErr := r.engine.Containers(ctx, labelRun+"="+o.Labels[labelRun])
+		failed = listErr // of the last try: while there is time, there is another
 		for _, c := range slices.DeleteFunc(holders, foreign) {
-			_ = r.engine.Remove(ctx, c.Name, 0) // if it fails, so does the volume's
+			failed = errors.Join(failed, r.engine.Remove(ctx, c.Name, 0))
 		}
 	}
 }
