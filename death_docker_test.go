@@ -59,9 +59,9 @@ const promptAfterDeath = 8 * time.Second
 func (m *mortal) comesBack(t *testing.T) {
 	killed, over := make(chan struct{}), make(chan struct{})
 	defer close(over)
-	runs := map[Op]*dying{OpWait: m.waiting(t), OpStage: m.uploading(killed), OpCollect: m.collecting(killed)}
+	runs := map[Op]*dying{OpWait: m.waiting(), OpStage: m.uploading(killed), OpCollect: m.collecting(killed)}
 	runs[OpStage+", stuck"] = m.uploading(over)
-	outlives := m.waiting(t) // with live-restore
+	outlives := m.waiting() // with live-restore
 	outlives.bounds.drain = 20 * time.Second
 	runs[OpWait+", outlives it"] = outlives
 	all := slices.Collect(maps.Values(runs))
@@ -91,7 +91,7 @@ func (m *mortal) comesBack(t *testing.T) {
 func (m *mortal) forGood(t *testing.T) {
 	over := make(chan struct{})
 	defer close(over)
-	waiting, stuck := m.waiting(t), m.uploading(over)
+	waiting, stuck := m.waiting(), m.uploading(over)
 	waiting.bounds.cleanup, stuck.bounds.cleanup = 3*time.Second, 3*time.Second
 	m.begin(t, waiting, stuck)
 	m.die(t, "kill", waiting, stuck)
@@ -112,7 +112,7 @@ func (m *mortal) forGood(t *testing.T) {
 func (m *mortal) hangs(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	canceled, timeout := m.waiting(t), m.waiting(t)
+	canceled, timeout := m.waiting(), m.waiting()
 	canceled.ctx = ctx
 	timeout.job.Limits.Timeout = 3 * time.Second // the engine hangs by then
 	for _, d := range []*dying{canceled, timeout} {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -104,13 +105,14 @@ func (d *dying) mayBeLeft(t *testing.T, objects ...string) {
 }
 
 // waiting is a run whose command runs, until it is let go.
-func (m *mortal) waiting(t *testing.T) *dying {
-	d := m.run("echo started; until [ -e /workspace/go ]; do sleep 0.05; done; echo ended")
-	go func() {
-		if waitStarted(t.Context(), m.api, namePrefix+d.id) == nil {
-			close(d.reached)
-		}
-	}()
+func (m *mortal) waiting() *dying {
+	d := m.run("read x; echo started; until [ -e /workspace/go ]; do sleep 0.05; done; echo ended")
+	d.job.Stdin = strings.NewReader("the start is over\n") // it is not read before
+	var once sync.Once
+	d.job.Stdout = writerFunc(func(p []byte) (int, error) {
+		once.Do(func() { close(d.reached) })
+		return len(p), nil
+	})
 	return d
 }
 
