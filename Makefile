@@ -26,7 +26,7 @@ help:
 	@echo
 	@echo 'make demo          the coverage of this module, or of those in PATHS, measured in the sandbox'
 	@echo 'make bench-quick   RunOnce against docker run, the bare SDK and docker cp, as ratios'
-	@echo 'make test-gvisor   the tests that run in gVisor, on a private engine'
+	@echo 'make test-gvisor   a job and the attacks in gVisor, on a private engine'
 	@echo 'make fuzz          every fuzz target for FUZZTIME, a minute each; findings become seeds in testdata'
 	@echo 'make soak          500 mixed runs, 8 at a time: every result right, and nothing grows'
 	@echo 'make attack        the attacks of the conformance suite, as a table'
@@ -83,7 +83,7 @@ bench-quick:
 test-gvisor:
 	@scripts/need build suite engine gvisor
 	go mod download
-	scripts/with-engine go test -tags 'docker gvisor' -count=1 -timeout 10m -run GVisor -v $(GOTESTFLAGS) .
+	scripts/with-engine go test -tags 'docker gvisor' -count=1 -parallel 4 -timeout 10m -run GVisor $(GOTESTFLAGS)
 
 soak:
 	@scripts/need build suite

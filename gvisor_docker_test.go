@@ -12,9 +12,10 @@ import (
 )
 
 // gvisor is an engine that has gVisor's runtime. Where machines are nested or have
-// hybrid cgroups it runs without cgroups, and so without limits.
+// hybrid cgroups it runs without cgroups, and so without limits. The engine's
+// seccomp profile is for its own kernel, too, with --oci-seccomp alone.
 var gvisor = engineSetup{config: `{"runtimes": {"runsc": {"path": "runsc",
-	"runtimeArgs": ["--platform=ptrace", "--ignore-cgroups", "--network=none"]}}}`}
+	"runtimeArgs": ["--platform=ptrace", "--ignore-cgroups", "--network=none", "--oci-seccomp"]}}}`}
 
 func TestGVisor(t *testing.T) {
 	e := newPrivateEngine(t, gvisor)
@@ -22,14 +23,14 @@ func TestGVisor(t *testing.T) {
 	r, err := New(Options{Host: e.host, Runtime: "runsc"})
 	require.NoError(t, err)
 	j := Job{
-		Image: image, Cmd: []string{"sh", "-c", "dmesg | head -n 1; cat /workspace/in; id -u; echo out >/workspace/out; exit 3"},
+		Image: image, Cmd: []string{"sh", "-c", "cat /proc/version; cat /workspace/in; id -u; echo out >/workspace/out; exit 3"},
 		InputTar: bytes.NewReader(tarOf(t, file{name: "in", body: "input\n"})), Collect: []string{"/workspace/out"},
 		Limits: Limits{Network: "none", Timeout: time.Minute},
 	}
 	res, err := r.RunOnce(context.Background(), j)
 	require.NoError(t, err)
 	require.Equal(t, 3, res.ExitCode)
-	require.Contains(t, string(res.Logs), "Starting gVisor")
+	require.Contains(t, string(res.Logs), "Sun Jan 10 15:06:54 PST 2016", "gVisor's kernel calls itself so")
 	require.Contains(t, string(res.Logs), "input\n65532\n")
 	require.Equal(t, "out\n", string(res.Artifacts["/workspace/out"]))
 
@@ -51,3 +52,6 @@ func TestGVisor(t *testing.T) {
 	require.NoError(t, r.Close())
 	require.Empty(t, e.left(t))
 }
+
+// NewGVisorEngine starts one for the tests in sandbox_test, and returns its host.
+func NewGVisorEngine(t *testing.T) string { return newPrivateEngine(t, gvisor).host }

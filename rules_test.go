@@ -59,7 +59,8 @@ var imports = map[string]map[string]string{
 	module + "/internal/sandboxtest": {
 		module:                            "what it attacks",
 		"github.com/docker/docker/client": "it imports the attacks' image and asks for the engine's version",
-		"github.com/docker/docker/api/types/image": "its types",
+		"github.com/docker/docker/api/types/image":     "its types",
+		"github.com/docker/docker/api/types/container": "whose processes are looked for",
 	},
 }
 

@@ -18,7 +18,7 @@ type arena struct {
 	ground
 	t   testing.TB
 	ctx context.Context
-	run func(context.Context, sandbox.Job) (sandbox.Result, error)
+	run runner
 }
 
 // limit of every attack, unless it sets others.

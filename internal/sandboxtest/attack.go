@@ -21,8 +21,12 @@ type Attack struct {
 	Tries string // what the attacker does
 	Seen  string // what must be seen if it is in vain
 
-	// hole is set if no run on some engines can keep the attack off.
-	hole *hole
+	// hole is set if no run on some engines can keep the attack off. On gVisor it is
+	// gVisor's that counts.
+	hole, gvisor *hole
+	// needs is the limit that keeps the attack off. Where jobs that ask for it are
+	// refused the attack is made without it.
+	needs string
 	// outside has the same try made by this process's user outside the sandbox, to
 	// tell whether the kernel offers the thing at all. It must do no harm there.
 	outside []string
@@ -70,6 +74,12 @@ func with(change func(*sandbox.Job), attack Attack, args ...string) Attack {
 	return attack
 }
 
+// limitedBy marks an attack that a limit keeps off.
+func (t Attack) limitedBy(limit string) Attack {
+	t.needs = limit
+	return t
+}
+
 // called gives an attack another name than the probe's mode.
 func (t Attack) called(name string) Attack {
 	t.Name = name
@@ -79,6 +89,12 @@ func (t Attack) called(name string) Attack {
 // knownHole marks an attack that engines before a version let through; "" is all.
 func (t Attack) knownHole(before, why string) Attack {
 	t.hole = &hole{before, why}
+	return t
+}
+
+// onGVisor marks an attack that gVisor's own kernel lets through.
+func (t Attack) onGVisor(why string) Attack {
+	t.gvisor = &hole{why: "gVisor: " + why}
 	return t
 }
 

@@ -39,25 +39,35 @@ func (w *watched) Fatalf(string, ...any) { w.failed = true; runtime.Goexit() }
 // The table is worth what it finds: sandboxes that hold, leak, and run nothing.
 func TestOutcomes(t *testing.T) {
 	attack := by("tries", "seen", "mode")
+	here := ground{engine: "28.5.2+dfsg1"}
+	gvisor := ground{engine: here.engine, gvisor: true}
+	lacking := ground{engine: here.engine, refused: map[string]bool{"PIDs": true}}
 	for name, c := range map[string]struct {
+		ground ground
 		attack Attack
 		logs   string
 		err    error
 		want   string // "" = it fails before there is an outcome
 		fails  bool
 	}{
-		"holds":                  {attack, "denied: it: no\ndone\n", nil, defended, false},
-		"found nothing":          {attack, "looked: there\ndone\n", nil, defended, false},
-		"leaks":                  {attack, "denied: it: no\ngot: it\ndone\n", nil, succeeded + ": it", true},
-		"hole":                   {attack.knownHole("29.4.2", "why"), "got: it\ndone\n", nil, open + ": why", false},
-		"hole in all":            {attack.knownHole("", "why"), "got: it\ndone\n", nil, open + ": why", false},
-		"hole that was closed":   {attack.knownHole("28.5.1", "why"), "got: it\ndone\n", nil, succeeded + ": it", true},
-		"hole that did not open": {attack.knownHole("29.4.2", "why"), "denied: it: no\ndone\n", nil, defended, false},
-		"tried nothing":          {attack, "done\n", nil, "", true},
-		"was cut off":            {attack, "denied: it: no\n", nil, "", true},
-		"printed nothing":        {attack, "", nil, "", true},
-		"tried it wrongly":       {attack, "broken: it: invalid argument\ndone\n", nil, "", true},
-		"was not run":            {attack, "", errors.New("no engine"), "", true},
+		"holds":                  {here, attack, "denied: it: no\ndone\n", nil, defended, false},
+		"found nothing":          {here, attack, "looked: there\ndone\n", nil, defended, false},
+		"leaks":                  {here, attack, "denied: it: no\ngot: it\ndone\n", nil, succeeded + ": it", true},
+		"hole":                   {here, attack.knownHole("29.4.2", "why"), "got: it\ndone\n", nil, open + ": why", false},
+		"hole in all":            {here, attack.knownHole("", "why"), "got: it\ndone\n", nil, open + ": why", false},
+		"hole that was closed":   {here, attack.knownHole("28.5.1", "why"), "got: it\ndone\n", nil, succeeded + ": it", true},
+		"hole that did not open": {here, attack.knownHole("29.4.2", "why"), "denied: it: no\ndone\n", nil, defended, false},
+		"hole of gVisor's":       {gvisor, attack.onGVisor("why"), "got: it\ndone\n", nil, open + ": gVisor: why", false},
+		"hole not of gVisor's":   {gvisor, attack.knownHole("", "why"), "got: it\ndone\n", nil, succeeded + ": it", true},
+		"hole of gVisor's alone": {here, attack.onGVisor("why"), "got: it\ndone\n", nil, succeeded + ": it", true},
+		"limit that is refused":  {lacking, attack.limitedBy("PIDs"), "got: it\ndone\n", nil, open + ": a job with Limits.PIDs is refused", false},
+		"another limit":          {lacking, attack.limitedBy("CPUs"), "got: it\ndone\n", nil, succeeded + ": it", true},
+		"no limit":               {lacking, attack, "got: it\ndone\n", nil, succeeded + ": it", true},
+		"tried nothing":          {here, attack, "done\n", nil, "", true},
+		"was cut off":            {here, attack, "denied: it: no\n", nil, "", true},
+		"printed nothing":        {here, attack, "", nil, "", true},
+		"tried it wrongly":       {here, attack, "broken: it: invalid argument\ndone\n", nil, "", true},
+		"was not run":            {here, attack, "", errors.New("no engine"), "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := func(context.Context, sandbox.Job) (sandbox.Result, error) {
@@ -68,7 +78,7 @@ func TestOutcomes(t *testing.T) {
 			made := make(chan struct{})
 			go func() {
 				defer close(made)
-				outcome = c.attack.make(&arena{ground: ground{engine: "28.5.2+dfsg1"}, t: w, ctx: t.Context(), run: run})
+				outcome = c.attack.make(&arena{ground: c.ground, t: w, ctx: t.Context(), run: run})
 			}()
 			<-made
 			require.Equal(t, c.want, outcome)

@@ -42,7 +42,8 @@ var namespaceAttacks = []Attack{
 }
 
 var fileAttacks = []Attack{
-	by("opens every device in /dev, and memory, disks, kvm and fuse by name", "none opens but null, zero, full, random and the like", "devices"),
+	by("opens every device in /dev, and memory, disks, kvm and fuse by name", "none opens but null, zero, full, random and the like", "devices").
+		onGVisor("fuse and tun are of its own kernel, and lead to nothing of the host's"),
 	by("makes device nodes for memory, consoles and disks, the engine's own too", "no node that opens", "mknod"),
 	by("opens every file of /proc, sysctls and sysrq-trigger among them, for writing", "none opens", "write-proc"),
 	by("opens every file of /sys for writing", "none opens", "write-sys"),
@@ -60,7 +61,8 @@ var callAttacks = []Attack{
 	by("adds a key and uses the keyrings of the user", "no key, which all runs would share", "keyring").harmless(),
 	by("makes a bpf map and loads a program", "no descriptor", "bpf").harmless(),
 	by("sets up a ring of io_uring", "no ring", "io-uring").harmless().
-		knownHole("25.0.0", "engines before 25.0 allow io_uring in their seccomp profile"),
+		knownHole("25.0.0", "engines before 25.0 allow io_uring in their seccomp profile").
+		onGVisor("the ring is of its own kernel, and engines before 25.0 allow it"),
 	by("makes a userfaultfd, which wins races in the kernel", "no descriptor", "userfaultfd").harmless(),
 	by("counts events of a process and of a CPU", "no descriptor", "perf").harmless(),
 	by("loads and unloads kernel modules", "no module", "modules"),

@@ -24,6 +24,10 @@ type ground struct {
 	image  string // its name
 	probe  string // the probe on this machine
 	engine string // the engine's version
+	api    *client.Client
+
+	refused map[string]bool // the limits that are, by name
+	gvisor  bool            // whether runs have gVisor's kernel
 }
 
 func newGround(t *testing.T) ground {
@@ -47,7 +51,7 @@ func newGround(t *testing.T) ground {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := ground{image: fmt.Sprintf("sandboxtest-%d/probe:attack", os.Getpid()), probe: probe, engine: version.Version}
+	g := ground{image: fmt.Sprintf("sandboxtest-%d/probe:attack", os.Getpid()), probe: probe, engine: version.Version, api: api}
 	body, err := api.ImageImport(t.Context(), image.ImportSource{Source: rootFiles(t, binary), SourceName: "-"}, g.image, image.ImportOptions{})
 	if err != nil {
 		t.Fatal(err)

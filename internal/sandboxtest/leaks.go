@@ -57,8 +57,30 @@ var leaks = []Attack{
 	by("reads the kernel's log", "nothing is read", "kernel-log").harmless(),
 	by("reads addresses of the kernel", "all are zero", "kernel-addresses"),
 	by("reads the machine's ID and serial numbers", "nothing is read", "serials"),
-	by("reads how much memory the host has, how busy it is, and since when", "its own share", "host-facts").
-		knownHole("", "the kernel has one /proc/meminfo, loadavg and uptime for all"),
+	{
+		Name: "host-facts", Tries: "reads how much memory the host has, how busy it is, and since when", Seen: "its own share",
+		hole:   &hole{why: "the kernel has one /proc/meminfo, loadavg and uptime for all"},
+		gvisor: &hole{why: "gVisor: without a limit the memory is the host's"},
+		try: func(a *arena) []string {
+			return a.wins(a.job("host-facts", lineOf(a, "/proc/meminfo", "MemTotal:"), lineOf(a, "/proc/stat", "btime ")))
+		},
+	},
 	by("reads paths of the engine's in its table of mounts", "there is none", "engine-paths").
 		knownHole("", "the kernel shows every process its mounts, and no option hides their sources"),
+}
+
+// lineOf is the line of a file of the host's that begins so.
+func lineOf(a *arena, path, begin string) string {
+	a.t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(content)) {
+		if strings.HasPrefix(line, begin) {
+			return strings.TrimSpace(line)
+		}
+	}
+	a.t.Fatalf("%s has no %q", path, begin)
+	return ""
 }

@@ -8,20 +8,19 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
-
-	"github.com/synchestra-io/sandbox"
 )
 
 // Run makes every attack on a sandbox, each as a subtest, and prints the table
 // with the outcomes. The attacks' image is imported into the engine that
 // DOCKER_HOST names, which must be the one that run uses, on this machine; the go
 // command is needed, and must be called in this module.
-func Run(t *testing.T, run func(context.Context, sandbox.Job) (sandbox.Result, error)) {
+func Run(t *testing.T, run runner) {
 	t.Helper()
 	attacks := All()
 	outcomes := make([]string, len(attacks))
 	t.Cleanup(func() { printTable(attacks, outcomes) })
 	ground := newGround(t)
+	ground.refused, ground.gvisor = refusedLimits(t, ground.image, run), isGVisor(t, ground.image, run)
 	for i, attack := range attacks {
 		t.Run(attack.Group+"/"+attack.Name, func(t *testing.T) {
 			if !attack.alone {
@@ -30,7 +29,7 @@ func Run(t *testing.T, run func(context.Context, sandbox.Job) (sandbox.Result, e
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			outcomes[i] = notMade
-			outcomes[i] = attack.make(&arena{ground: ground, t: t, ctx: ctx, run: run})
+			outcomes[i] = attack.make(&arena{ground: ground, t: t, ctx: ctx, run: ground.without(run)})
 		})
 	}
 }
@@ -48,13 +47,19 @@ const (
 func (t Attack) make(a *arena) string {
 	a.t.Helper()
 	won := t.try(a)
+	hole := t.hole
+	if a.gvisor {
+		hole = t.gvisor
+	}
 	switch {
-	case len(won) > 0 && t.hole != nil && (t.hole.before == "" || older(a.engine, t.hole.before)):
-		return open + ": " + t.hole.why
+	case len(won) > 0 && hole != nil && (hole.before == "" || older(a.engine, hole.before)):
+		return open + ": " + hole.why
+	case len(won) > 0 && a.refused[t.needs]:
+		return open + ": a job with Limits." + t.needs + " is refused"
 	case len(won) > 0:
 		a.t.Errorf("the attacker succeeded\ntries:  %s\nwanted: %s\ngot:    %s", t.Tries, t.Seen, strings.Join(won, "\n        "))
 		return succeeded + ": " + won[0]
-	case t.outside != nil && len(a.outside(t.outside...)) == 0:
+	case t.outside != nil && !a.gvisor && len(a.outside(t.outside...)) == 0:
 		return notOffered + ": refused outside the sandbox too"
 	}
 	return defended

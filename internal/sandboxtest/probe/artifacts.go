@@ -23,8 +23,8 @@ func init() {
 	}
 	modes["lay-many"] = func([]string) {
 		must(os.MkdirAll("/tmp/out", 0o755))
-		for i := range 20000 {
-			must(os.WriteFile(fmt.Sprintf("/tmp/out/%0200d", i), nil, 0o644))
+		for i := range 12000 {
+			must(os.WriteFile(fmt.Sprintf("/tmp/out/%0250d", i), nil, 0o644))
 		}
 	}
 	modes["swap"] = swap
@@ -51,9 +51,9 @@ func layLinks([]string) {
 func laySpecials([]string) {
 	must(os.MkdirAll("/tmp/out", 0o755))
 	must(syscall.Mkfifo("/tmp/out/fifo", 0o644))
-	must(syscall.Mknod("/tmp/out/node", syscall.S_IFCHR|0o644, 0))
+	must(unlessGVisor(syscall.Mknod("/tmp/out/node", syscall.S_IFCHR|0o644, 0)))
 	_, err := net.Listen("unix", "/tmp/out/socket")
-	must(err)
+	must(unlessGVisor(err))
 	must(os.WriteFile("/tmp/out/kept", []byte("kept"), 0o644))
 }
 
@@ -74,7 +74,14 @@ func swap([]string) {
 	const exchange = 2
 	out, lure := text("/tmp/out"), text("/tmp/lure")
 	for {
-		must(failed(call(sysRenameat2, atFDCWD, out, atFDCWD, lure, exchange)))
+		err := failed(call(sysRenameat2, atFDCWD, out, atFDCWD, lure, exchange))
+		must(unlessGVisor(err))
+		if err != nil {
+			must(os.Rename("/tmp/out", "/tmp/kept"))
+			must(os.Rename("/tmp/lure", "/tmp/out"))
+			must(os.Rename("/tmp/out", "/tmp/lure"))
+			must(os.Rename("/tmp/kept", "/tmp/out"))
+		}
 	}
 }
 

@@ -106,7 +106,7 @@ func writeTree(root string) {
 		}
 		return nil
 	})
-	if tried < 100 {
+	if tried < 100 && !(gvisor() && tried > 0) {
 		say("broken", "%s has %d files only", root, tried)
 	}
 	say("looked", "%d files of %s", tried, root)

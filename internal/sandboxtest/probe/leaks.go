@@ -173,10 +173,24 @@ func serials([]string) {
 	}
 }
 
-func hostFacts([]string) {
-	for _, path := range []string{"/proc/meminfo", "/proc/loadavg", "/proc/uptime", "/proc/stat", "/proc/pressure/cpu"} {
-		_, err := os.ReadFile(path)
-		try(path, err)
+// hostFacts looks for LINES of the host's, and for signs of work that is not its
+// own.
+func hostFacts(lines []string) {
+	for _, path := range []string{"/proc/meminfo", "/proc/stat", "/proc/loadavg", "/proc/pressure/cpu"} {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			try(path, err)
+			continue
+		}
+		for _, line := range lines {
+			if strings.Contains(string(content), line) {
+				got("%s in %s", line, path)
+			}
+		}
+		if path == "/proc/loadavg" && !strings.HasPrefix(string(content), "0.00 0.00 0.00 ") {
+			got("how busy the host is: %s", content)
+		}
+		say("looked", "%s", path)
 	}
 }
 

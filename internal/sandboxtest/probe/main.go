@@ -20,6 +20,25 @@ import (
 
 var modes = map[string]func(args []string){}
 
+func init() {
+	modes["nothing"] = func([]string) {}
+	modes["kernel"] = func([]string) {
+		if gvisor() {
+			say("looked", "gVisor")
+		} else {
+			say("looked", "Linux")
+		}
+	}
+}
+
+// gvisor tells whether the kernel is gVisor's, which calls itself the same in
+// every version.
+func gvisor() bool {
+	version, err := os.ReadFile("/proc/version")
+	must(err)
+	return strings.HasSuffix(string(version), "#1 SMP Sun Jan 10 15:06:54 PST 2016\n")
+}
+
 func main() {
 	do(os.Args[1], os.Args[2:])
 	fmt.Println("done")
@@ -37,6 +56,14 @@ func do(mode string, args []string) {
 func say(kind, format string, args ...any) {
 	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")
 	fmt.Printf("%s: %s\n", kind, text)
+}
+
+// unlessGVisor is for what gVisor's kernel does not have.
+func unlessGVisor(err error) error {
+	if gvisor() {
+		return nil
+	}
+	return err
 }
 
 // must is for what comes before the try.
@@ -64,6 +91,8 @@ func try(what string, err error) bool {
 		got("%s", what)
 	case slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) }):
 		say("denied", "%s: %v", what, err)
+	case gvisor() && (errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTTY)):
+		say("denied", "%s: unknown to gVisor: %v", what, err)
 	default:
 		say("broken", "%s: %v", what, err)
 	}

@@ -11,7 +11,6 @@ import (
 )
 
 func init() {
-	modes["nothing"] = func([]string) {}
 	modes["user-namespace"] = userNamespace
 	modes["namespaces"] = unshare
 	modes["setns"] = setns
