@@ -8,6 +8,9 @@ DEMOFLAGS   ?=
 BENCHFLAGS  ?=
 FUZZTIME    ?= 1m
 
+# Public modules that are in go.mod, whose tests make workloads runs.
+MODULES = github.com/distribution/reference github.com/containerd/errdefs/pkg github.com/moby/term
+
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # An empty RUN runs every test.
@@ -16,7 +19,7 @@ run = $(if $(RUN),-run '$(RUN)')
 enginetests = go test -tags docker -count=1 -parallel 4 -timeout 11m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS) ./...
 
 .NOTPARALLEL:
-.PHONY: help test lint unit engine test-28 demo bench-quick soak attack fuzz test-gvisor
+.PHONY: help test lint unit engine test-28 demo bench-quick soak attack fuzz test-gvisor workloads
 
 help:
 	@echo 'make test    everything below: the one command that decides'
@@ -27,6 +30,7 @@ help:
 	@echo 'make demo          the coverage of this module, or of those in PATHS, measured in the sandbox'
 	@echo 'make bench-quick   RunOnce against docker run, the bare SDK and docker cp, as ratios'
 	@echo 'make test-gvisor   a job and the attacks in gVisor, on a private engine'
+	@echo 'make workloads     test suites in Go, Python, Node and Java, which pass in the sandbox'
 	@echo 'make fuzz          every fuzz target for FUZZTIME, a minute each; findings become seeds in testdata'
 	@echo 'make soak          500 mixed runs, 8 at a time: every result right, and nothing grows'
 	@echo 'make attack        the attacks of the conformance suite, as a table'
@@ -41,11 +45,11 @@ test: lint unit engine
 lint:
 	@scripts/need build
 	go vet ./...
-	go vet -tags 'docker soak gvisor' ./...
+	go vet -tags 'docker soak gvisor workloads' ./...
 	@echo gofmt -l .
 	@files=$$(gofmt -l .) && if [ "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
 	$(STATICCHECK) ./...
-	$(STATICCHECK) -tags 'docker soak gvisor' ./...
+	$(STATICCHECK) -tags 'docker soak gvisor workloads' ./...
 	@for module in bench examples; do \
 		echo "go vet and staticcheck in $$module"; \
 		(cd $$module && go vet -tags docker ./... && $(STATICCHECK) -tags docker ./...) || exit 1; \
@@ -84,6 +88,13 @@ test-gvisor:
 	@scripts/need build suite engine gvisor
 	go mod download
 	scripts/with-engine go test -tags 'docker gvisor' -count=1 -parallel 4 -timeout 10m -run GVisor $(GOTESTFLAGS)
+
+workloads:
+	@scripts/need build images
+	go mod download
+	$(MAKE) demo PATHS="$$(go list -m -f '{{.Dir}}' $(MODULES) | xargs)"
+	scripts/with-images scripts/with-engine \
+		go test -tags 'docker workloads' -count=1 -parallel 4 -timeout 10m -run TestWorkloads -v $(GOTESTFLAGS) .
 
 soak:
 	@scripts/need build suite
