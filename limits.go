@@ -43,8 +43,8 @@ type Limits struct {
 	// directories that it can write to, InputDir and /dev/shm included, and the
 	// input too; 0 = no cap. They share one file system of this size, with an
 	// inode for every 8 KiB, and at least 1024: what exceeds it gets ENOSPC. A
-	// single file that exceeds it, sparse files too, gets EFBIG and the signal
-	// SIGXFSZ. The file system is in memory, and what the command writes counts
+	// single file that exceeds it, sparse files and those in memory (memfd_create)
+	// too, gets EFBIG and the signal SIGXFSZ. The file system is in memory, and what the command writes counts
 	// against MemoryMB. An input that does not fit is an error.
 	DiskMB int64
 }
