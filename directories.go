@@ -117,15 +117,15 @@ func (l Limits) nanoCPUs(have int) int64 {
 // that are volumes.
 func (p plan) preset(dirs []directory, staged map[string]mount.Mount, engine dockerx.Engine, runtime string) isolation.Preset {
 	preset := isolation.Preset{
-		NanoCPUs:    p.limits.nanoCPUs(engine.CPUs),
-		MemoryBytes: p.limits.MemoryMB << 20,
-		PidsLimit:   p.limits.PIDs,
-		NetworkMode: p.limits.Network,
-		Tmpfs:       map[string]string{},
-		Runtime:     runtime,
-		FileBytes:   p.limits.fileBytes(),
-		// Never over a profile that the engine's owner chose.
-		BuiltinSeccomp: engine.KnowsBuiltin && (engine.Seccomp == "builtin" || engine.Seccomp == "unconfined"),
+		NanoCPUs:       p.limits.nanoCPUs(engine.CPUs),
+		MemoryBytes:    p.limits.MemoryMB << 20,
+		PidsLimit:      p.limits.PIDs,
+		NetworkMode:    p.limits.Network,
+		Tmpfs:          map[string]string{},
+		Runtime:        runtime,
+		FileBytes:      p.limits.fileBytes(),
+		StrictSeccomp:  engine.TakesProfile && !engine.OwnersSeccomp(),
+		BuiltinSeccomp: engine.KnowsBuiltin && !engine.OwnersSeccomp(),
 	}
 	for _, d := range dirs {
 		if d.volume {

@@ -20,9 +20,9 @@
 // the image, the mounts and the caller are trusted. Every container gets the
 // preset of package isolation, and no field of [Job] can weaken it: user and
 // group 65532 with no other group, all capabilities dropped, no new privileges,
-// the engine's seccomp profile, a read-only root filesystem, no swap, no core
-// dumps, 1024 open files that can be raised to 4096, private namespaces, a raised
-// OOM score, an init as PID 1, log driver "none". The image's
+// a seccomp profile, a read-only root filesystem, no swap, no core dumps, 1024
+// open files that can be raised to 4096, private namespaces, a raised OOM score,
+// an init as PID 1, log driver "none". The image's
 // USER, HEALTHCHECK and VOLUMEs have no effect; its ENV, ENTRYPOINT and WORKDIR
 // keep Docker's meaning: ENV under [Job.Env], ENTRYPOINT put before [Job.Cmd].
 //
@@ -121,11 +121,18 @@
 //
 // A Docker Engine with API 1.40 or later that runs Linux containers with seccomp,
 // found by DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and
-// DOCKER_API_VERSION, by default the local socket. An engine that was started
-// without seccomp is asked for its built-in profile if it is of version 23 or
-// later, and refused otherwise; a profile of its owner's is kept. Limits that it
-// does not enforce are refused with [ErrUnsupported], and before each start what
-// it says of the container is compared with what it was sent. Memory without swap
-// needs swap accounting in the kernel; where it is missing, the engine limits RAM
-// alone. [Options.Runtime] chooses another OCI runtime, such as gVisor's.
+// DOCKER_API_VERSION, by default the local socket. Limits that it does not enforce
+// are refused with [ErrUnsupported], and before each start what it says of the
+// container is compared with what it was sent. Memory without swap needs swap
+// accounting in the kernel; where it is missing, the engine limits RAM alone.
+// [Options.Runtime] chooses another OCI runtime, such as gVisor's.
+//
+// The seccomp profile comes with the job: Docker's newest built-in one, of package
+// moby/profiles/seccomp, with sockets of four families only: UNIX, IPv4, IPv6 and
+// netlink. That one and the engines' own allow most others, and by the 32-bit call
+// socketcall all of them; here 32-bit x86 programs that know no other call, such as
+// Go's for 386, get ENOSYS. A profile that the engine's owner chose stays, and so
+// does Podman's; a client that does not run on Linux asks for the engine's built-in
+// one. An engine of a version before 23
+// that was started without seccomp is refused.
 package sandbox

@@ -28,9 +28,11 @@ var imports = map[string]map[string]string{
 		"github.com/docker/docker/api/types/mount":     "types only, handed from isolation to dockerx",
 	},
 	module + "/isolation": {
-		"github.com/docker/docker/api/types/container": "what it fills in",
-		"github.com/docker/docker/api/types/mount":     "what it fills in",
-		"github.com/docker/go-connections/nat":         "the type of a field of HostConfig",
+		"github.com/docker/docker/api/types/container":    "what it fills in",
+		"github.com/docker/docker/api/types/mount":        "what it fills in",
+		"github.com/docker/go-connections/nat":            "the type of a field of HostConfig",
+		"github.com/moby/profiles/seccomp":                "the engine's own makers keep the profile up to date",
+		"github.com/opencontainers/runtime-spec/specs-go": "its types",
 	},
 	module + "/internal/dockerx": {
 		"github.com/docker/docker/client":              "the engine; nobody else may speak to it",
@@ -47,7 +49,7 @@ var imports = map[string]map[string]string{
 	module + "/scripts/ping": {module + "/internal/dockerx": "it asks the engine as a run does"},
 	module + "/internal/sandboxtest": {
 		module:                            "what it attacks",
-		"github.com/docker/docker/client": "it imports the attacks' image and asks for the engine's version",
+		"github.com/docker/docker/client": "it imports the attacks' image and lists containers",
 		"github.com/docker/docker/api/types/image":     "its types",
 		"github.com/docker/docker/api/types/container": "whose processes are looked for",
 	},

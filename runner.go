@@ -18,7 +18,7 @@ type Options struct {
 	// Runtime is the OCI runtime that runs the commands, by the engine's name for
 	// it, such as "runsc"; "" = the engine's default. A limit that it would not
 	// enforce is refused with ErrUnsupported. gVisor, which is "runsc", applies the
-	// engine's seccomp profile only if the engine starts it with --oci-seccomp.
+	// seccomp profile only if the engine starts it with --oci-seccomp.
 	Runtime string
 }
 

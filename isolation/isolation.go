@@ -63,6 +63,12 @@ type Preset struct {
 	Runtime string
 	// FileBytes caps the size of a single file, in bytes; 0 = unlimited.
 	FileBytes int64
+	// StrictSeccomp sends a seccomp profile: Docker's newest, with the sockets of
+	// four families alone: UNIX, IPv4, IPv6 and netlink. Engines' own allow all
+	// families, if not by socket then by socketcall. Not every engine takes a
+	// profile's text. Clients on other systems than Linux have
+	// no such profile; there BuiltinSeccomp decides.
+	StrictSeccomp bool
 	// BuiltinSeccomp asks for the engine's built-in seccomp profile, whatever the
 	// engine was started with. False = what it was started with. Engines before
 	// version 23 do not know it.
@@ -111,7 +117,10 @@ func (p Preset) HostConfig() *container.HostConfig {
 
 func (p Preset) securityOptions() []string {
 	options := []string{"no-new-privileges"}
-	if p.BuiltinSeccomp {
+	switch {
+	case p.StrictSeccomp && strictSeccomp() != "":
+		options = append(options, "seccomp="+strictSeccomp())
+	case p.BuiltinSeccomp:
 		options = append(options, "seccomp=builtin")
 	}
 	return options

@@ -100,6 +100,15 @@ func shown(v reflect.Value) any {
 		}
 		return list
 	}
+	if list, ok := v.Interface().([]string); ok {
+		list = slices.Clone(list)
+		for i, text := range list {
+			if len(text) > 100 { // a seccomp profile
+				list[i] = text[:100] + "…"
+			}
+		}
+		return list
+	}
 	return v.Interface()
 }
 

@@ -89,6 +89,8 @@ type Engine struct {
 	// Runtimes are the OCI runtimes by name, with their arguments.
 	Runtimes       map[string][]string
 	DefaultRuntime string
+	// TakesProfile tells whether a container can bring a seccomp profile.
+	TakesProfile bool
 	// KnowsBuiltin tells whether a container can ask for the built-in profile.
 	KnowsBuiltin bool
 
@@ -127,6 +129,7 @@ func (c *Client) Connect(ctx context.Context) (Engine, error) {
 		CPUs: info.NCPU, Architecture: goArch(info.Architecture), RootDir: info.DockerRootDir,
 		Enforces: limitsOf(info), Seccomp: seccompOf(info.SecurityOptions),
 		Runtimes: runtimesOf(info), DefaultRuntime: info.DefaultRuntime,
+		TakesProfile: takesProfile(info.ServerVersion),
 		KnowsBuiltin: !versions.LessThan(c.api.ClientVersion(), builtinAPI),
 	}
 	if now, err := time.Parse(time.RFC3339Nano, info.SystemTime); err == nil {

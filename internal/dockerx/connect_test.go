@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const linuxInfo = `{"OSType":"linux","NCPU":4,"Architecture":"x86_64","DockerRootDir":"/var/lib/docker",` +
+const linuxInfo = `{"OSType":"linux","ServerVersion":"25.0.3","NCPU":4,"Architecture":"x86_64","DockerRootDir":"/var/lib/docker",` +
 	`"SecurityOptions":["name=seccomp,profile=builtin"],"MemoryLimit":true,"Runtimes":{"runsc":{"path":"runsc","runtimeArgs":["--ignore-cgroups"]}}}`
 
 // page is what a web server answers that is no engine.
@@ -44,7 +44,8 @@ func TestConnect(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, Engine{
 				CPUs: 4, Architecture: "amd64", RootDir: "/var/lib/docker",
-				Enforces: Limits{Memory: true}, Seccomp: "builtin", Runtimes: map[string][]string{"runsc": {"--ignore-cgroups"}}, KnowsBuiltin: name == "newer than the SDK",
+				Enforces: Limits{Memory: true}, Runtimes: map[string][]string{"runsc": {"--ignore-cgroups"}},
+				Seccomp: "builtin", TakesProfile: true, KnowsBuiltin: name == "newer than the SDK",
 			}, got)
 			require.Equal(t, c.path, path)
 		})

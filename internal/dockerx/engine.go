@@ -1,6 +1,7 @@
 package dockerx
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -40,6 +41,20 @@ func (e Engine) EnforcedBy(runtime string) Limits {
 		return Limits{}
 	}
 	return e.Enforces
+}
+
+// OwnersSeccomp tells whether the engine's owner chose a profile, which a
+// container's must not replace.
+func (e Engine) OwnersSeccomp() bool {
+	return !slices.Contains([]string{"builtin", "default", "unconfined"}, e.Seccomp)
+}
+
+// takesProfile tells whether "seccomp=" takes a profile's text. Podman, whose
+// versions are far below Docker's, takes the path of a file there.
+func takesProfile(version string) bool {
+	var major int
+	_, err := fmt.Sscanf(version, "%d.", &major)
+	return err == nil && major >= 19
 }
 
 // seccompOf finds the profile in lines such as "name=seccomp,profile=builtin".

@@ -23,6 +23,19 @@ func TestSeccompOf(t *testing.T) {
 	}
 }
 
+func TestSeccompOfAContainer(t *testing.T) {
+	for version, takes := range map[string]bool{
+		"19.03.15": true, "20.10.24+dfsg1": true, "29.5.1": true, "5.4.2": false, "4.9.4-rhel": false, "dev": false, "": false,
+	} {
+		require.Equal(t, takes, takesProfile(version), version)
+	}
+	for profile, owners := range map[string]bool{
+		"builtin": false, "default": false, "unconfined": false, "/etc/docker/mine.json": true, "": true,
+	} {
+		require.Equal(t, owners, Engine{Seccomp: profile}.OwnersSeccomp(), profile)
+	}
+}
+
 func TestLimitsOf(t *testing.T) {
 	all := system.Info{MemoryLimit: true, PidsLimit: true, CPUCfsPeriod: true, CPUCfsQuota: true, CgroupDriver: "systemd"}
 	require.Equal(t, Limits{true, true, true}, limitsOf(all))

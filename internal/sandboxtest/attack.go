@@ -21,9 +21,9 @@ type Attack struct {
 	Tries string // what the attacker does
 	Seen  string // what must be seen if it is in vain
 
-	// hole is set if no run on some engines can keep the attack off. On gVisor it is
-	// gVisor's that counts.
-	hole, gvisor *hole
+	// hole is why the attack is not the sandbox's to keep off, if it is not. On
+	// gVisor it is gVisor's that counts.
+	hole, gvisor string
 	// needs is the limit that keeps the attack off. Where jobs that ask for it are
 	// refused the attack is made without it.
 	needs string
@@ -34,12 +34,6 @@ type Attack struct {
 	alone bool
 	// try makes the attack and tells what the attacker won.
 	try func(a *arena) []string
-}
-
-// hole is why an attack is not the sandbox's to keep off.
-type hole struct {
-	before string // the first engine without it; "" = none yet
-	why    string
 }
 
 // All is the table.
@@ -86,15 +80,15 @@ func (t Attack) called(name string) Attack {
 	return t
 }
 
-// knownHole marks an attack that engines before a version let through; "" is all.
-func (t Attack) knownHole(before, why string) Attack {
-	t.hole = &hole{before, why}
+// knownHole marks an attack that nothing keeps off, and why.
+func (t Attack) knownHole(why string) Attack {
+	t.hole = why
 	return t
 }
 
 // onGVisor marks an attack that gVisor's own kernel lets through.
 func (t Attack) onGVisor(why string) Attack {
-	t.gvisor = &hole{why: "gVisor: " + why}
+	t.gvisor = "gVisor: " + why
 	return t
 }
 

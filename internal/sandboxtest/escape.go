@@ -60,19 +60,17 @@ var callAttacks = []Attack{
 	},
 	by("adds a key and uses the keyrings of the user", "no key, which all runs would share", "keyring").harmless(),
 	by("makes a bpf map and loads a program", "no descriptor", "bpf").harmless(),
-	by("sets up a ring of io_uring", "no ring", "io-uring").harmless().
-		knownHole("25.0.0", "engines before 25.0 allow io_uring in their seccomp profile").
-		onGVisor("the ring is of its own kernel, and engines before 25.0 allow it"),
+	by("sets up a ring of io_uring", "no ring", "io-uring").harmless(),
 	by("makes a userfaultfd, which wins races in the kernel", "no descriptor", "userfaultfd").harmless(),
 	by("counts events of a process and of a CPU", "no descriptor", "perf").harmless(),
 	by("loads and unloads kernel modules", "no module", "modules"),
 	by("boots another kernel, reboots, swaps, accounts", "no privilege for any of these", "kexec-reboot"),
 	by("sets the clock and the host name", "neither is set", "clock-and-name"),
 	by("opens raw sockets and packet sockets", "no socket", "raw-sockets").harmless(),
-	by("opens a socket of AF_ALG (CVE-2026-31431)", "no socket", "af-alg").harmless().
-		knownHole("29.4.2", "engines before 29.4.2 allow AF_ALG in their seccomp profile"),
-	by("opens a socket of AF_VSOCK, to the hypervisor", "no socket", "af-vsock").harmless().
-		knownHole("23.0.0", "engines before 23.0 allow AF_VSOCK in their seccomp profile"),
+	by("opens a socket of AF_ALG (CVE-2026-31431)", "no socket", "af-alg").harmless(),
+	by("opens a socket of AF_VSOCK, to the hypervisor", "no socket", "af-vsock").harmless(),
+	by("opens sockets of all families but UNIX, IPv4, IPv6 and netlink", "no socket", "socket-families"),
+	by("opens AF_ALG and AF_VSOCK by the 32-bit socketcall, whose arguments are in memory, where no filter sees them", "no socket", "socketcall").harmless(),
 }
 
 var privilegeAttacks = []Attack{

@@ -59,14 +59,14 @@ var leaks = []Attack{
 	by("reads the machine's ID and serial numbers", "nothing is read", "serials"),
 	{
 		Name: "host-facts", Tries: "reads how much memory the host has, how busy it is, and since when", Seen: "its own share",
-		hole:   &hole{why: "the kernel has one /proc/meminfo, loadavg and uptime for all"},
-		gvisor: &hole{why: "gVisor: without a limit the memory is the host's"},
+		hole:   "the kernel has one /proc/meminfo, loadavg and uptime for all",
+		gvisor: "gVisor: without a limit the memory is the host's",
 		try: func(a *arena) []string {
 			return a.wins(a.job("host-facts", lineOf(a, "/proc/meminfo", "MemTotal:"), lineOf(a, "/proc/stat", "btime ")))
 		},
 	},
 	by("reads paths of the engine's in its table of mounts", "there is none", "engine-paths").
-		knownHole("", "the kernel shows every process its mounts, and no option hides their sources"),
+		knownHole("the kernel shows every process its mounts, and no option hides their sources"),
 }
 
 // lineOf is the line of a file of the host's that begins so.

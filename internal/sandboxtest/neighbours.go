@@ -5,7 +5,7 @@ package sandboxtest
 var neighbours = []Attack{
 	{
 		Name: "lock", Tries: "tells another run a secret by a lock on the init's file", Seen: "both get the lock",
-		hole: &hole{why: "the init is one file of the engine's in all containers"},
+		hole: "the init is one file of the engine's in all containers",
 		try: func(a *arena) (won []string) {
 			said := a.beside(a.job(), "lock", "nothing", func() {
 				if other := a.ask(a.job("lock")); other["got"] == nil {
@@ -20,7 +20,7 @@ var neighbours = []Attack{
 	},
 	{
 		Name: "watch", Tries: "watches the init's file for the starts of other runs", Seen: "no event",
-		hole: &hole{why: "the init is one file of the engine's in all containers"},
+		hole: "the init is one file of the engine's in all containers",
 		try: func(a *arena) []string {
 			return a.beside(a.job(), "watch", "watched", func() { a.do(a.job("nothing")) })["got"]
 		},
@@ -33,7 +33,7 @@ func taking(what string) Attack {
 	return Attack{
 		Name: "take-" + what, Tries: "takes all " + what + " that its user may have, so that other runs get none", Seen: "another run gets one",
 		alone: true,
-		hole:  &hole{why: "the kernel counts them by user, and all runs have the same one"},
+		hole:  "the kernel counts them by user, and all runs have the same one",
 		try: func(a *arena) (won []string) {
 			if before := a.ask(a.job("need-" + what)); before["got"] == nil {
 				return nil // no run has any

@@ -52,8 +52,8 @@ func (t Attack) make(a *arena) string {
 		hole = t.gvisor
 	}
 	switch {
-	case len(won) > 0 && hole != nil && (hole.before == "" || older(a.engine, hole.before)):
-		return open + ": " + hole.why
+	case len(won) > 0 && hole != "":
+		return open + ": " + hole
 	case len(won) > 0 && a.refused[t.needs]:
 		return open + ": a job with Limits." + t.needs + " is refused"
 	case len(won) > 0:
@@ -63,19 +63,6 @@ func (t Attack) make(a *arena) string {
 		return notOffered + ": refused outside the sandbox too"
 	}
 	return defended
-}
-
-// older tells whether version is older than another, such as 29.4.2.
-func older(version, than string) bool {
-	var a, b [3]int
-	fmt.Sscanf(version, "%d.%d.%d", &a[0], &a[1], &a[2])
-	fmt.Sscanf(than, "%d.%d.%d", &b[0], &b[1], &b[2])
-	for i := range a {
-		if a[i] != b[i] {
-			return a[i] < b[i]
-		}
-	}
-	return false
 }
 
 func printTable(attacks []Attack, outcomes []string) {

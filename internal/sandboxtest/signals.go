@@ -21,7 +21,7 @@ var signals = []Attack{
 		},
 	},
 	{
-		Name: "init", gvisor: &hole{why: "gVisor: PID 1 can be killed, which ends this run alone, with status 137"},
+		Name: "init", gvisor: "gVisor: PID 1 can be killed, which ends this run alone, with status 137",
 		Tries: "kills and stops PID 1, which would end or hang the run", Seen: "the command's own exit status",
 		try: func(a *arena) []string {
 			res := a.do(a.job("kill-init"))

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -42,6 +44,16 @@ func init() {
 	modes["packet-socket"] = packetSocket
 	modes["af-alg"] = func([]string) { trySocket("a socket of AF_ALG", 38, syscall.SOCK_SEQPACKET, 0) }
 	modes["af-vsock"] = func([]string) { trySocket("a socket of AF_VSOCK", 40, syscall.SOCK_STREAM, 0) }
+	modes["socket-families"] = func([]string) {
+		for family := 1; family < 46; family++ {
+			if slices.Contains([]int{syscall.AF_UNIX, syscall.AF_INET, syscall.AF_INET6, syscall.AF_NETLINK}, family) {
+				continue
+			}
+			for _, kind := range []int{syscall.SOCK_STREAM, syscall.SOCK_DGRAM, syscall.SOCK_RAW, syscall.SOCK_SEQPACKET} {
+				trySocket(fmt.Sprintf("a socket of family %d, type %d", family, kind), family, kind, 0)
+			}
+		}
+	}
 	modes["kernel-log"] = func([]string) {
 		const readAll = 3
 		buffer := [4096]byte{}

@@ -1,0 +1,13 @@
+#include "textflag.h"
+
+// func call32(number, a, b uint32) int32
+//
+// The kernel finds the number and the arguments of its 32-bit calls in these
+// registers.
+TEXT ·call32(SB), NOSPLIT, $0-20
+	MOVL number+0(FP), AX
+	MOVL a+4(FP), BX
+	MOVL b+8(FP), CX
+	INT  $0x80
+	MOVL AX, ret+16(FP)
+	RET
