@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
@@ -72,6 +73,13 @@ func removeTestImages() {
 	}
 }
 
+var imagesMade atomic.Int64
+
+// newRef is an image's name that no other test has.
+func newRef(name string) string {
+	return fmt.Sprintf("%s%s-%d:test", testImages, name, imagesMade.Add(1))
+}
+
 // makeImage imports files as an image; changes are instructions of a
 // Dockerfile.
 func makeImage(t testing.TB, name string, files []file, changes ...string) string {
@@ -81,7 +89,7 @@ func makeImage(t testing.TB, name string, files []file, changes ...string) strin
 
 func importImage(t testing.TB, name string, rootfs io.Reader, changes ...string) string {
 	t.Helper()
-	ref := testImages + name + ":test"
+	ref := newRef(name)
 	body, err := api.ImageImport(context.Background(), image.ImportSource{Source: rootfs, SourceName: "-"}, ref, image.ImportOptions{Changes: changes})
 	require.NoError(t, err)
 	defer body.Close()

@@ -26,7 +26,7 @@ import (
 // hold what an import refuses.
 func loadImage(t testing.TB, name, arch string, files []file, config container.Config) string {
 	t.Helper()
-	ref := testImages + name + ":test"
+	ref := newRef(name)
 	layer := tarOf(t, files...)
 	content, err := json.Marshal(map[string]any{
 		"os": "linux", "architecture": arch, "config": config,

@@ -92,8 +92,7 @@ func TestRunIsByID(t *testing.T) {
 		if !moved {
 			moved = true
 			require.NoError(t, api.ImageTag(context.Background(), old.ID, testImages+"kept:test"))
-			probeImage(t, "other")
-			require.NoError(t, api.ImageTag(context.Background(), testImages+"other:test", ref))
+			require.NoError(t, api.ImageTag(context.Background(), probeImage(t, "other"), ref))
 		}
 		return 0, bytes.ErrTooLarge
 	})

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
 	"github.com/stretchr/testify/require"
 )
@@ -172,6 +173,13 @@ func TestStrangerRemovesTheImage(t *testing.T) {
 			t.Parallel()
 			files := append(busyboxFiles(), file{name: "etc/image", body: c.name}) // an ID of its own
 			ref := makeImage(t, c.name, files)
+			made, err := api.ImageInspect(context.Background(), ref)
+			require.NoError(t, err)
+			t.Cleanup(func() { // it may have no name by which it would be removed
+				if _, err := api.ImageRemove(context.Background(), made.ID, image.RemoveOptions{Force: true}); !errdefs.IsNotFound(err) {
+					require.NoError(t, err)
+				}
+			})
 			s := &stranger{phase: c.phase, act: func(ctx context.Context, _ string) error { return c.act(ctx, ref) }}
 			res, err := s.run(t, strangerJob(t, ref))
 			require.NoError(t, s.err)
