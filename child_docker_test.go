@@ -45,7 +45,7 @@ var (
 		slack:   500 * time.Millisecond,
 		oom:     100 * time.Millisecond,
 		reader:  100 * time.Millisecond,
-		cleanup: time.Second,
+		cleanup: 3 * time.Second, // a busy engine takes its time to kill
 		grace:   time.Second,
 	}
 )
