@@ -1,0 +1,70 @@
+package isolation
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/docker/docker/api/types/mount"
+)
+
+// Bind is a bind mount of host data. The engine refuses a source that does not
+// exist.
+func Bind(source, target string, readOnly bool) mount.Mount {
+	return mount.Mount{Type: mount.TypeBind, Source: source, Target: target, ReadOnly: readOnly}
+}
+
+// Part is a writable mount of a directory of a volume, by its path on the engine's
+// host. Within its own data the engine insists on a slave: what the host mounts
+// there would appear in the container, and nothing the other way round.
+func Part(source, target string) mount.Mount {
+	return mount.Mount{
+		Type: mount.TypeBind, Source: source, Target: target,
+		BindOptions: &mount.BindOptions{Propagation: mount.PropagationRSlave},
+	}
+}
+
+// Volume is a writable mount of a named volume. The engine puts labels on the
+// volume if it has to create it because the volume has gone.
+func Volume(name, target string, labels map[string]string) mount.Mount {
+	return mount.Mount{
+		Type: mount.TypeVolume, Source: name, Target: target,
+		VolumeOptions: &mount.VolumeOptions{Labels: labels},
+	}
+}
+
+// closedMounts copies binds and volumes with the flags that no caller decides.
+// Other types have no rule here and are left out.
+func closedMounts(mounts []mount.Mount) []mount.Mount {
+	closed := make([]mount.Mount, 0, len(mounts))
+	for _, m := range mounts {
+		c := mount.Mount{Type: m.Type, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
+		switch m.Type {
+		case mount.TypeBind:
+			// A recursive read-only bind is writable below a submount.
+			c.BindOptions = &mount.BindOptions{NonRecursive: true, Propagation: mount.PropagationRPrivate}
+			if m.BindOptions != nil && m.BindOptions.Propagation == mount.PropagationRSlave {
+				c.BindOptions.Propagation = mount.PropagationRSlave
+			}
+		case mount.TypeVolume:
+			c.VolumeOptions = &mount.VolumeOptions{NoCopy: true}
+			if m.VolumeOptions != nil {
+				c.VolumeOptions.Labels = maps.Clone(m.VolumeOptions.Labels)
+			}
+		default:
+			continue
+		}
+		closed = append(closed, c)
+	}
+	return closed
+}
+
+// ownedTmpfs adds the options that no caller decides; the last of two
+// contradicting options counts. The owner is needed beside mode=, which runc
+// ignores when the directory exists in the image.
+func ownedTmpfs(tmpfs map[string]string) map[string]string {
+	owned := make(map[string]string, len(tmpfs))
+	for path, options := range tmpfs {
+		owned[path] = strings.TrimPrefix(options+",nosuid,nodev,uid=65532,gid=65532", ",")
+	}
+	return owned
+}
