@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
@@ -21,10 +22,11 @@ import (
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
-// bench has the engine and the one image of all pairs.
+// bench has the engine, and what all pairs share.
 type bench struct {
-	api   *client.Client
-	image string
+	api     *client.Client
+	image   string
+	profile string // a file with the preset's seccomp profile
 }
 
 func newBench(ctx context.Context) (*bench, error) {
@@ -39,7 +41,27 @@ func newBench(ctx context.Context) (*bench, error) {
 		return nil, fmt.Errorf("the docker command is one side of most pairs: %w", err)
 	}
 	b := &bench{api: api, image: "sandbox-bench/busybox:" + randomName()}
-	return b, b.importBusybox(ctx)
+	if b.profile, err = writeProfile(); err != nil {
+		return nil, err
+	}
+	if err := b.importBusybox(ctx); err != nil {
+		return nil, errors.Join(err, os.Remove(b.profile))
+	}
+	return b, nil
+}
+
+// writeProfile writes the seccomp profile for docker run, which takes a file.
+func writeProfile() (name string, err error) {
+	f, err := os.CreateTemp("", "sandbox-bench-*.json")
+	if err != nil {
+		return "", err
+	}
+	for _, option := range (isolation.Preset{StrictSeccomp: true}).HostConfig().SecurityOpt {
+		if profile, found := strings.CutPrefix(option, "seccomp="); found {
+			_, err = f.WriteString(profile)
+		}
+	}
+	return f.Name(), errors.Join(err, f.Close())
 }
 
 func randomName() string {
@@ -50,7 +72,7 @@ func randomName() string {
 
 func (b *bench) close() error {
 	_, err := b.api.ImageRemove(context.Background(), b.image, image.RemoveOptions{Force: true, PruneChildren: true})
-	return errors.Join(err, b.api.Close())
+	return errors.Join(err, b.api.Close(), os.Remove(b.profile))
 }
 
 func (b *bench) importBusybox(ctx context.Context) error {
@@ -97,6 +119,7 @@ const tmpfsOptions = "exec,mode=0755,size=2147483648,nr_inodes=262144,nosuid,nod
 func (b *bench) dockerRun(command ...string) func(context.Context) error {
 	args := append([]string{
 		"run", "--rm", "--user", isolation.NonRootUser, "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+		"--security-opt", "seccomp=" + b.profile,
 		"--read-only", "--init", "--log-driver", "none", "--network", "none", "--ipc", "private",
 		"--cgroupns", "private", "--ulimit", "core=0:0", "--ulimit", "nofile=1024:4096", "--oom-score-adj", "500", "--shm-size", "67108864", "--no-healthcheck",
 		"--tmpfs", "/workspace:" + tmpfsOptions, "--tmpfs", "/tmp:" + tmpfsOptions, "--env", "HOME=/tmp", b.image,
@@ -113,7 +136,7 @@ func (b *bench) bareSDK(command ...string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		name := "sandbox-bench-" + randomName()
 		host := isolation.Preset{
-			NetworkMode: "none", Tmpfs: map[string]string{"/workspace": tmpfsOptions, "/tmp": tmpfsOptions},
+			NetworkMode: "none", StrictSeccomp: true, Tmpfs: map[string]string{"/workspace": tmpfsOptions, "/tmp": tmpfsOptions},
 		}.HostConfig()
 		config := isolation.Config(b.image, command, []string{"HOME=/tmp"}, "", nil, false)
 		if _, err := b.api.ContainerCreate(ctx, config, host, nil, nil, name); err != nil {
