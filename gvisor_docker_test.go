@@ -12,7 +12,7 @@ import (
 )
 
 // gvisor is an engine that has gVisor's runtime. Where machines are nested or have
-// hybrid cgroups it runs without cgroups, and so without limits. The engine's
+// hybrid cgroups it runs without cgroups, and so without limits. The
 // seccomp profile is for its own kernel, too, with --oci-seccomp alone.
 var gvisor = engineSetup{config: `{"runtimes": {"runsc": {"path": "runsc",
 	"runtimeArgs": ["--platform=ptrace", "--ignore-cgroups", "--network=none", "--oci-seccomp"]}}}`}

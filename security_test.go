@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"testing"
@@ -10,7 +11,8 @@ import (
 	"github.com/synchestra-io/sandbox/internal/sandboxtest"
 )
 
-// SECURITY.md has every attack of the suite once, and no other.
+// SECURITY.md has every attack of the suite once, and no other; the README has
+// their number.
 func TestSecurityNamesEveryAttack(t *testing.T) {
 	text, err := os.ReadFile("SECURITY.md")
 	require.NoError(t, err)
@@ -22,4 +24,8 @@ func TestSecurityNamesEveryAttack(t *testing.T) {
 		made = append(made, a.Group+"/"+a.Name)
 	}
 	require.ElementsMatch(t, made, named)
+
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	require.Contains(t, string(readme), fmt.Sprintf("| %d attacks are in vain", len(made)))
 }

@@ -134,12 +134,12 @@ func collecting(name, tries, seen string, kept []string, mode string, paths ...s
 			}
 		}
 		a.t.Logf("%d artifacts, uncollected: %v", len(res.Artifacts), res.Uncollected)
-		return append(won, unexplained(res, kept, paths)...)
+		return append(won, unexplained(res, paths)...)
 	}}
 }
 
 // unexplained makes sure that collecting did take place.
-func unexplained(res sandbox.Result, kept, paths []string) (won []string) {
+func unexplained(res sandbox.Result, paths []string) (won []string) {
 	if len(res.Artifacts)+len(res.Uncollected) == 0 {
 		won = append(won, fmt.Sprintf("no word of %q", paths))
 	}
