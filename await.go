@@ -27,7 +27,7 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 			ended = true
 		case <-drained:
 			// The output ends a moment before the exit is known.
-			drained, orphaned = nil, time.After(p.run.bounds.drain)
+			drained, orphaned = nil, time.After(p.run.bounds.Drain)
 			if p.lost != nil {
 				end, _ = p.kill(ctx) // drain reports why
 				ended = true
@@ -63,7 +63,7 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 // container had stopped before; a kill whose answer was lost counts as ours.
 func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
 	p.hurryWriters()
-	bound := p.run.bounds.stop
+	bound := p.run.bounds.Stop
 	late := fmt.Errorf("no exit within %v of the order to kill it", bound)
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), bound, late)
 	defer cancel()
@@ -92,15 +92,15 @@ func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
 func (p *process) drain(end dockerx.Exit) error {
 	for p.out.writers {
 		before := p.out.count.Load()
-		if p.drainedWithin(p.run.bounds.writer) || p.out.count.Load() == before {
+		if p.drainedWithin(p.run.bounds.Writer) || p.out.count.Load() == before {
 			break
 		}
 	}
 	p.out.cutOff()
-	if !p.drainedWithin(p.run.bounds.drain) {
+	if !p.drainedWithin(p.run.bounds.Drain) {
 		p.stream.Close()
 		<-p.drained
-		return fmt.Errorf("%w: the stream did not end within %v", ErrOutputLost, p.run.bounds.drain)
+		return fmt.Errorf("%w: the stream did not end within %v", ErrOutputLost, p.run.bounds.Drain)
 	}
 	if p.lost != nil {
 		return fmt.Errorf("%w: %w", ErrOutputLost, p.lost)
@@ -124,9 +124,9 @@ func (p *process) complete(end dockerx.Exit) error {
 	switch ran := p.ended.Sub(p.begun); {
 	case end.Err != nil:
 		return nil // which is reported
-	case !end.Broke.IsZero() && p.ended.Before(end.Broke.Add(p.run.bounds.drain)):
+	case !end.Broke.IsZero() && p.ended.Before(end.Broke.Add(p.run.bounds.Drain)):
 		return fmt.Errorf("%w: the connection to the engine broke while the container ran", ErrOutputLost)
-	case ran+p.run.bounds.slack < end.Ran:
+	case ran+p.run.bounds.Slack < end.Ran:
 		return fmt.Errorf("%w: the stream ended after %v, the container after %v", ErrOutputLost, ran, end.Ran)
 	}
 	return nil
@@ -135,7 +135,7 @@ func (p *process) complete(end dockerx.Exit) error {
 // oomKilled asks once more, since the kernel's report can reach the engine after
 // the exit. If something was killed and not by us, it asks again for a while.
 func (r *run) oomKilled(ctx context.Context, suspected bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, r.bounds.oom)
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.OOM)
 	defer cancel()
 	for {
 		state, err := r.engine.Inspect(ctx, r.name)

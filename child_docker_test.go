@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // The test binary acts as another process that uses this package when its
@@ -37,22 +37,22 @@ const (
 // A child's run with a deadline expires soon, but not before it has begun.
 var (
 	childDeadline = 5 * time.Second
-	childBounds   = bounds{
-		engine:  dockerx.Bounds{Call: 10 * time.Second, Slow: 2 * time.Second, Stall: 10 * time.Second},
-		stop:    time.Second,
-		drain:   100 * time.Millisecond,
-		writer:  100 * time.Millisecond,
-		slack:   500 * time.Millisecond,
-		oom:     100 * time.Millisecond,
-		reader:  100 * time.Millisecond,
-		cleanup: 3 * time.Second, // a busy engine takes its time to kill
-		grace:   time.Second,
+	childBounds   = bounds.Bounds{
+		Call: 10 * time.Second, Slow: 2 * time.Second, Stall: 10 * time.Second,
+		Stop:    time.Second,
+		Drain:   100 * time.Millisecond,
+		Writer:  100 * time.Millisecond,
+		Slack:   500 * time.Millisecond,
+		OOM:     100 * time.Millisecond,
+		Reader:  100 * time.Millisecond,
+		Cleanup: 3 * time.Second, // a busy engine takes its time to kill
+		Grace:   time.Second,
 	}
 )
 
 // childMain is the child's program. It prints what came of it.
 func childMain(mode string) int {
-	ctx, b, cmd := context.Background(), defaultBounds, []string{"sleep", "1000"}
+	ctx, b, cmd := context.Background(), bounds.Default(), []string{"sleep", "1000"}
 	switch mode {
 	case sweeps:
 		return childSweep(ctx)
@@ -66,13 +66,13 @@ func childMain(mode string) int {
 		defer cancel()
 		b = childBounds
 	}
-	r, err := newRunner(Options{}, b)
+	r, err := New(Options{})
 	if err != nil {
 		fmt.Println(err)
 		return 1
 	}
 	defer r.Close()
-	r.newID = func() string { return os.Getenv(childRun) }
+	ctx = withID(bounds.With(ctx, b), os.Getenv(childRun))
 	res, err := r.RunOnce(ctx, Job{
 		Image: os.Getenv(childImage), Cmd: cmd, Limits: Limits{Network: "none"},
 		InputTar: bytes.NewReader(tarOf(imageTB{}, file{name: "in", body: "input"})),
@@ -145,11 +145,11 @@ func startRunningChild(t *testing.T, mode string, through ...string) *child {
 }
 
 // sweepOnce is a Sweep that must not fail, by a Runner of its own.
-func sweepOnce(t testing.TB, b bounds) SweepReport {
+func sweepOnce(t testing.TB, b bounds.Bounds) SweepReport {
 	t.Helper()
-	r, err := newRunner(Options{}, b)
+	r, err := New(Options{})
 	require.NoError(t, err)
-	report, err := r.Sweep(context.Background())
+	report, err := r.Sweep(bounds.With(context.Background(), b))
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 	return report

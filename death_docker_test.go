@@ -12,19 +12,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // mortalBounds are short, so that an engine which is gone is given up soon, but
 // leave it the time to start again within a clean-up.
-var mortalBounds = bounds{
-	engine:  dockerx.Bounds{Call: 3 * time.Second, Slow: 6 * time.Second, Stall: 3 * time.Second},
-	stop:    6 * time.Second,
-	drain:   time.Second,
-	reader:  300 * time.Millisecond,
-	settle:  300 * time.Millisecond,
-	cleanup: 15 * time.Second,
-	grace:   time.Second,
+var mortalBounds = bounds.Bounds{
+	Call: 3 * time.Second, Slow: 6 * time.Second, Stall: 3 * time.Second,
+	Stop:    6 * time.Second,
+	Drain:   time.Second,
+	Reader:  300 * time.Millisecond,
+	Settle:  300 * time.Millisecond,
+	Cleanup: 15 * time.Second,
+	Grace:   time.Second,
 }
 
 // TestEngineDies kills an engine under runs, with SIGKILL, and hangs it.
@@ -62,7 +62,7 @@ func (m *mortal) comesBack(t *testing.T) {
 	runs := map[Op]*dying{OpWait: m.waiting(), OpStage: m.uploading(killed), OpCollect: m.collecting(killed)}
 	runs[OpStage+", stuck"] = m.uploading(over)
 	outlives := m.waiting() // with live-restore
-	outlives.bounds.drain = 20 * time.Second
+	outlives.bounds.Drain = 20 * time.Second
 	runs[OpWait+", outlives it"] = outlives
 	all := slices.Collect(maps.Values(runs))
 	m.begin(t, all...)
@@ -72,7 +72,7 @@ func (m *mortal) comesBack(t *testing.T) {
 	letGo(t.Context(), m.api, namePrefix+outlives.id) // if the engine has not ended it
 	for op, d := range runs {
 		d.end(t, string(op))
-		require.Less(t, d.took(), promptAfterDeath+d.bounds.cleanup)
+		require.Less(t, d.took(), promptAfterDeath+d.bounds.Cleanup)
 		var step *Error
 		require.ErrorAs(t, d.err, &step, op)
 		require.Contains(t, op, step.Op, "%v", d.err)
@@ -92,13 +92,13 @@ func (m *mortal) forGood(t *testing.T) {
 	over := make(chan struct{})
 	defer close(over)
 	waiting, stuck := m.waiting(), m.uploading(over)
-	waiting.bounds.cleanup, stuck.bounds.cleanup = 3*time.Second, 3*time.Second
+	waiting.bounds.Cleanup, stuck.bounds.Cleanup = 3*time.Second, 3*time.Second
 	m.begin(t, waiting, stuck)
 	m.die(t, "kill", waiting, stuck)
 	waiting.end(t, "wait")
 	stuck.end(t, "stuck upload")
-	require.Less(t, waiting.took(), promptAfterDeath+waiting.bounds.cleanup)
-	require.Less(t, stuck.took(), promptAfterDeath+stuck.bounds.cleanup)
+	require.Less(t, waiting.took(), promptAfterDeath+waiting.bounds.Cleanup)
+	require.Less(t, stuck.took(), promptAfterDeath+stuck.bounds.Cleanup)
 	require.ErrorIs(t, waiting.err, ErrOutputLost)
 	waiting.mayBeLeft(t, "container %s", "container %s-stage", "volume %s-0")
 	stuck.mayBeLeft(t, "container %s-stage", "volume %s-0")
@@ -116,7 +116,7 @@ func (m *mortal) hangs(t *testing.T) {
 	canceled.ctx = ctx
 	timeout.job.Limits.Timeout = 3 * time.Second // the engine hangs by then
 	for _, d := range []*dying{canceled, timeout} {
-		d.bounds.cleanup = 5 * time.Second
+		d.bounds.Cleanup = 5 * time.Second
 		m.begin(t, d)
 	}
 	m.die(t, "STOP", canceled, timeout)
@@ -138,10 +138,10 @@ func (m *mortal) hangs(t *testing.T) {
 // sweep removes what is left of runs whose clean-up failed.
 func (m *mortal) sweep(t *testing.T) {
 	t.Helper()
-	r, err := newRunner(Options{Host: m.host}, mortalBounds)
+	r, err := New(Options{Host: m.host})
 	require.NoError(t, err)
 	defer r.Close()
-	report, err := r.Sweep(context.Background())
+	report, err := r.Sweep(bounds.With(context.Background(), mortalBounds))
 	require.NoError(t, err)
 	require.Empty(t, report.Left)
 	require.Empty(t, m.left(t))

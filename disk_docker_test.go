@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // capped is a script with a disk of so many MiB.
@@ -103,7 +105,7 @@ func TestDiskRoomAgain(t *testing.T) {
 func TestDiskAndMemory(t *testing.T) {
 	j := capped("dd if=/dev/zero of=/tmp/big bs=1M count=200; du -sm /tmp", 256)
 	j.Limits.MemoryMB = 32
-	j.Limits.Timeout = defaultBounds.stop
+	j.Limits.Timeout = bounds.Default().Stop
 	res := ok(t, j)
 	require.True(t, res.OOMKilled, "%s", res.Logs)
 	require.False(t, res.TimedOut)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // An engine that cannot make the disk runs nothing.
@@ -37,7 +39,7 @@ func TestDiskUnsupported(t *testing.T) {
 				w.WriteHeader(c.status)
 				w.Write([]byte(`{"message":"no such thing here"}`))
 			})
-			r, err := newRunner(Options{Host: p.host}, defaultBounds)
+			r, err := New(Options{Host: p.host})
 			require.NoError(t, err)
 			_, id, err := runWith(context.Background(), r, capped("echo ran", 16))
 			require.NoError(t, r.Close())
@@ -99,15 +101,15 @@ func TestDiskSweep(t *testing.T) {
 		}
 		p.ServeHTTP(w, r)
 	})
-	r, err := newRunner(Options{Host: p.host}, gone.bounds(""))
+	r, err := New(Options{Host: p.host})
 	require.NoError(t, err)
-	_, id, err := runWith(context.Background(), r, capped("echo ran", 16))
+	_, id, err := runWith(bounds.With(context.Background(), gone.bounds("")), r, capped("echo ran", 16))
 	require.NoError(t, r.Close())
 	require.ErrorIs(t, err, ErrCleanup)
 	holder, err := api.ContainerInspect(context.Background(), namePrefix+id+"-stage")
 	require.NoError(t, err)
 	require.True(t, holder.State.Running)
-	sweepOnce(t, defaultBounds)
+	sweepOnce(t, bounds.Default())
 	assertNothingLeft(t, id)
 }
 

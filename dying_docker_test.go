@@ -14,13 +14,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // dying is a run on the engine. reached is closed in the phase of interest.
 type dying struct {
 	job     Job
 	ctx     context.Context
-	bounds  bounds
+	bounds  bounds.Bounds
 	proxy   *hookProxy
 	id      string
 	reached chan struct{}
@@ -52,12 +54,11 @@ func (m *mortal) begin(t *testing.T, runs ...*dying) {
 			d.proxy.serve(t)
 			host = d.proxy.host
 		}
-		r, err := newRunner(Options{Host: host}, d.bounds)
+		r, err := New(Options{Host: host})
 		require.NoError(t, err)
-		r.newID = func() string { return d.id }
 		go func() {
 			defer close(d.done)
-			d.res, d.err = r.RunOnce(d.ctx, d.job)
+			d.res, d.err = r.RunOnce(withID(bounds.With(d.ctx, d.bounds), d.id), d.job)
 			d.ended = time.Now()
 			r.Close()
 		}()
@@ -87,8 +88,8 @@ func (d *dying) end(t *testing.T, what string) {
 	t.Helper()
 	select {
 	case <-d.done:
-	case <-time.After(d.bounds.ending() + 5*time.Second):
-		t.Fatalf("%s: no end within %v of the engine's", what, d.bounds.ending())
+	case <-time.After(d.bounds.Ending() + 5*time.Second):
+		t.Fatalf("%s: no end within %v of the engine's", what, d.bounds.Ending())
 	}
 	t.Logf("%s: %v after the engine's end: exit %d, %v", what, d.took().Round(10*time.Millisecond), d.res.ExitCode, d.err)
 }

@@ -179,8 +179,7 @@ func doContext(t testing.TB, ctx context.Context, j Job) (Result, error) {
 // runWith also returns the ID of the run.
 func runWith(ctx context.Context, r *Runner, j Job) (Result, string, error) {
 	id := randomID()
-	r.newID = func() string { return id }
-	res, err := r.RunOnce(ctx, j)
+	res, err := r.RunOnce(withID(ctx, id), j)
 	return res, id, err
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
@@ -150,9 +151,9 @@ func TestKillBoundIsNoDeadline(t *testing.T) {
 	require.NoError(t, err)
 	defer silent.Close()
 	t.Setenv("DOCKER_HOST", "unix://"+socket)
-	r, err := newRunner(Options{}, bounds{engine: defaultBounds.engine, stop: 50 * time.Millisecond})
+	r, err := New(Options{})
 	require.NoError(t, err)
-	p := &process{run: r.newRun(), out: newOutlet(0, nil, nil), exited: make(chan dockerx.Exit)}
+	p := &process{run: r.newRun(bounds.With(context.Background(), bounds.Bounds{Stop: 50 * time.Millisecond})), out: newOutlet(0, nil, nil), exited: make(chan dockerx.Exit)}
 	end, _ := p.kill(context.Background())
 	require.ErrorContains(t, end.Err, "no exit within 50ms")
 	require.NotErrorIs(t, end.Err, context.DeadlineExceeded)

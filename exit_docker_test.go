@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 func TestExitStatus(t *testing.T) {
@@ -121,12 +123,12 @@ func TestOutputOverTheCap(t *testing.T) {
 // The output's end and the exit can be told in any distance.
 func TestExitToldLate(t *testing.T) {
 	t.Parallel()
-	b := defaultBounds
-	b.drain = 5 * time.Millisecond
-	r, err := newRunner(Options{}, b)
+	b := bounds.Default()
+	b.Drain = 5 * time.Millisecond
+	r, err := New(Options{})
 	require.NoError(t, err)
 	for range 5 {
-		res, err := r.RunOnce(context.Background(), sh("echo x; exit 3"))
+		res, err := r.RunOnce(bounds.With(context.Background(), b), sh("echo x; exit 3"))
 		require.NoError(t, err)
 		require.Equal(t, 3, res.ExitCode)
 		require.Equal(t, "x\n", string(res.Logs))

@@ -60,7 +60,7 @@ func TestEditedCreateNeverStarts(t *testing.T) {
 			begin := time.Now()
 			p := &hookProxy{dial: api.Dialer(), edit: editCreate(edit)}
 			p.serve(t)
-			r, err := newRunner(Options{Host: p.host}, defaultBounds)
+			r, err := New(Options{Host: p.host})
 			require.NoError(t, err)
 			j := sh("echo ran")
 			j.Limits.CPUs, j.Limits.MemoryMB, j.Limits.PIDs = 0.5, 64, 16

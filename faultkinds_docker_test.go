@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // fault is what happens to a request, as it is named in cases and tables.
@@ -92,36 +92,36 @@ func (f fault) inStream() bool {
 func (f fault) canceled() bool { return f == cancelBefore || f == cancelAfter }
 
 // faultBounds are long enough for a busy engine.
-var faultBounds = bounds{
-	engine:  dockerx.Bounds{Call: 2 * time.Second, Slow: 4 * time.Second, Stall: 2 * time.Second},
-	stop:    4 * time.Second,
-	drain:   time.Second,
-	writer:  time.Second,
-	slack:   defaultBounds.slack, // a busy machine's, not a fault's
-	oom:     defaultBounds.oom,
-	reader:  200 * time.Millisecond,
-	settle:  200 * time.Millisecond,
-	cleanup: 6 * time.Second,
+var faultBounds = bounds.Bounds{
+	Call: 2 * time.Second, Slow: 4 * time.Second, Stall: 2 * time.Second,
+	Stop:    4 * time.Second,
+	Drain:   time.Second,
+	Writer:  time.Second,
+	Slack:   bounds.Default().Slack, // a busy machine's, not a fault's
+	OOM:     bounds.Default().OOM,
+	Reader:  200 * time.Millisecond,
+	Settle:  200 * time.Millisecond,
+	Cleanup: 6 * time.Second,
 }
 
 // bounds shrinks what the fault will exhaust, and nothing else.
-func (f fault) bounds(request string) bounds {
+func (f fault) bounds(request string) bounds.Bounds {
 	b := faultBounds
 	method, path, _ := strings.Cut(request, " ")
 	switch {
 	case f == gone:
-		b.engine.Call, b.stop, b.cleanup = time.Second, time.Second/2, time.Second/2
+		b.Call, b.Stop, b.Cleanup = time.Second, time.Second/2, time.Second/2
 	case f.inStream():
-		b.drain = quickDrain
+		b.Drain = quickDrain
 	case f != late && f != never && f != afterwards:
 	case path == "/images/create", method == "PUT", method == "GET" && strings.HasSuffix(path, "/archive"):
-		b.engine.Stall = time.Second
+		b.Stall = time.Second
 	case strings.HasSuffix(path, "/create"), strings.HasSuffix(path, "/start"):
-		b.engine.Slow, b.settle = 1500*time.Millisecond, 800*time.Millisecond // a disk's start comes before
+		b.Slow, b.Settle = 1500*time.Millisecond, 800*time.Millisecond // a disk's start comes before
 	case strings.HasSuffix(path, "/kill"), method == "DELETE":
-		b.engine.Slow = 2 * time.Second // a start comes before, and takes its time
+		b.Slow = 2 * time.Second // a start comes before, and takes its time
 	default:
-		b.engine.Call = 500 * time.Millisecond
+		b.Call = 500 * time.Millisecond
 	}
 	return b
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // matrix runs one job again and again, each time with one fault, and checks at
@@ -86,18 +88,18 @@ type outcome struct {
 
 // run runs the job through a proxy, checks how long that takes, and that the
 // library hangs up.
-func (m *matrix) run(t *testing.T, ctx context.Context, p *faultProxy, b bounds, j Job) outcome {
+func (m *matrix) run(t *testing.T, ctx context.Context, p *faultProxy, b bounds.Bounds, j Job) outcome {
 	t.Helper()
 	j.InputTar = bytes.NewReader(m.input)
 	o := outcome{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer)}
 	if m.stdin != "" {
 		j.Stdin, j.Stdout, j.Stderr = strings.NewReader(m.stdin), o.stdout, o.stderr
 	}
-	r, err := newRunner(Options{Host: p.host}, b)
+	r, err := New(Options{Host: p.host})
 	require.NoError(t, err)
 	// A run that does not end is ended, so that the other cases go on.
-	limit := b.ending() + faultAllowed*m.took
-	ctx, cancel := context.WithCancel(ctx)
+	limit := b.Ending() + faultAllowed*m.took
+	ctx, cancel := context.WithCancel(bounds.With(ctx, b))
 	defer time.AfterFunc(limit, cancel).Stop()
 	defer cancel()
 	start := time.Now()

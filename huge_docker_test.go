@@ -52,10 +52,9 @@ func childHuge() int {
 		return 1
 	}
 	defer r.Close()
-	r.newID = func() string { return os.Getenv(childRun) }
 	var disk int64
 	wait, proceed := io.Pipe()
-	res, err := r.RunOnce(context.Background(), Job{
+	res, err := r.RunOnce(withID(context.Background(), os.Getenv(childRun)), Job{
 		Image: os.Getenv(childImage), Limits: Limits{Network: "none"},
 		Cmd: []string{"sh", "-c", fmt.Sprintf("head -c %d /dev/zero; truncate -s 20G /workspace/sparse; echo done >&2; read x", hugeOutput-len("done\n"))},
 		Stderr: writerFunc(func(p []byte) (int, error) {

@@ -135,11 +135,10 @@ func TestImageConfigAsTheEngineSeesTheContainer(t *testing.T) {
 	j.Image = meddling()
 	j.InputTar = bytes.NewReader(tarOf(t))
 	id, ended := randomID(), make(chan error, 1)
-	r.newID = func() string { return id }
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel() // there is no start to wait for after the end
-		_, err := r.RunOnce(context.Background(), j)
+		_, err := r.RunOnce(withID(context.Background(), id), j)
 		ended <- err
 	}()
 	waitRunning(t, ctx, namePrefix+id)

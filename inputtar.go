@@ -80,7 +80,7 @@ func (r *run) uploadTo(ctx context.Context, name string, write func(io.Writer) e
 	inputErr := errUploadEnded
 	select {
 	case inputErr = <-written:
-	case <-time.After(r.bounds.reader):
+	case <-time.After(r.bounds.Reader):
 		// A Read of the caller's does not return. Its goroutine ends when it does.
 	}
 	switch {

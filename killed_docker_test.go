@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // moment is when a process is killed, seen from one of its requests.
@@ -138,8 +140,8 @@ func killedAt(t *testing.T, at step, m moment) (left bool) {
 	left = len(leftOf(t, id)) > 0
 	// What the engine was doing when the process ended may appear after a Sweep.
 	// In all other cases one must do.
-	sweepOnce(t, defaultBounds)
-	for begin := time.Now(); m == duringIt && len(leftOf(t, id)) > 0; sweepOnce(t, defaultBounds) {
+	sweepOnce(t, bounds.Default())
+	for begin := time.Now(); m == duringIt && len(leftOf(t, id)) > 0; sweepOnce(t, bounds.Default()) {
 		require.Less(t, time.Since(begin), 20*time.Second, "still left")
 	}
 	require.Empty(t, leftOf(t, id))

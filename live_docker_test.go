@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // writerFunc is a caller's writer.
@@ -147,7 +149,7 @@ func TestWriterThatNeverReturns(t *testing.T) {
 			}()
 			res, err := doContext(t, ctx, j)
 			<-ended
-			require.Less(t, time.Since(from), c.timeout+defaultBounds.writer+2*time.Second)
+			require.Less(t, time.Since(from), c.timeout+bounds.Default().Writer+2*time.Second)
 			require.ErrorIs(t, err, ErrWriterBlocked)
 			require.Equal(t, c.cancel, errors.Is(err, context.Canceled))
 			require.Equal(t, c.timeout > 0, res.TimedOut)

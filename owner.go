@@ -11,10 +11,6 @@ import (
 	"syscall"
 )
 
-// live holds the IDs of this process's runs: what else carries its mark is left
-// from a clean-up that failed.
-var live sync.Map
-
 // owner is a process, in a form that a process of the same place can recognize.
 type owner struct {
 	place string // boot ID, PID namespace, time namespace; or noPlace

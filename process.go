@@ -101,7 +101,7 @@ func (p *process) begin(ctx context.Context) error {
 // salvage waits for the output of a command that ran although its start's answer
 // was lost, and kills it.
 func (p *process) salvage(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.run.bounds.stop)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.run.bounds.Stop)
 	defer cancel()
 	p.hurryWriters()
 	killed, err := p.run.engine.Kill(ctx, p.run.name)
@@ -111,7 +111,7 @@ func (p *process) salvage(ctx context.Context) {
 		killed = !state.Running && !state.Gone
 	}
 	if err == nil && killed { // else it never ran, or cannot be asked about
-		p.drainedWithin(p.run.bounds.writer + p.run.bounds.drain)
+		p.drainedWithin(p.run.bounds.Writer + p.run.bounds.Drain)
 	}
 }
 
@@ -119,7 +119,7 @@ func (p *process) salvage(ctx context.Context) {
 // kill hangs while a Write blocks the output.
 func (p *process) hurryWriters() {
 	p.killed = true
-	p.hurried = time.AfterFunc(p.run.bounds.writer, p.out.cutOff)
+	p.hurried = time.AfterFunc(p.run.bounds.Writer, p.out.cutOff)
 }
 
 // release ends the goroutines of a process and waits for them.
@@ -136,7 +136,7 @@ func (p *process) release() {
 		p.hurried.Stop()
 	}
 	if p.fed != nil {
-		late := time.After(p.run.bounds.reader)
+		late := time.After(p.run.bounds.Reader)
 		for open := true; open; {
 			select {
 			case _, open = <-p.fed:

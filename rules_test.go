@@ -21,6 +21,7 @@ const module = "github.com/synchestra-io/sandbox"
 var imports = map[string]map[string]string{
 	module: {
 		module + "/isolation":                          "the hardened preset",
+		module + "/internal/bounds":                    "how long it waits",
 		module + "/internal/dockerx":                   "the engine",
 		"github.com/distribution/reference":            "the grammar of images' names",
 		"github.com/containerd/errdefs":                "the engine's refusals by kind",
@@ -35,6 +36,7 @@ var imports = map[string]map[string]string{
 		"github.com/opencontainers/runtime-spec/specs-go": "its types",
 	},
 	module + "/internal/dockerx": {
+		module + "/internal/bounds":                    "how long it waits",
 		"github.com/docker/docker/client":              "the engine; nobody else may speak to it",
 		"github.com/docker/docker/api/types":           "its type of a hijacked connection",
 		"github.com/docker/docker/api/types/container": "its types",

@@ -2,12 +2,11 @@ package sandbox
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
 
+	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/isolation"
 )
@@ -18,32 +17,36 @@ type run struct {
 	*Runner
 	id     string
 	name   string
+	bounds bounds.Bounds
 	labels map[string]string
 	undo   teardown
 	sent   map[string]func(*container.HostConfig, *container.Config) error // what was created, by name
 }
 
 // newRun names a run, and makes it known as a live one until it has ended.
-func (r *Runner) newRun() *run {
-	id := r.newID()
-	live.Store(id, nil)
+func (r *Runner) newRun(ctx context.Context) *run {
+	id := newID(ctx)
+	beginRun(id)
 	return &run{
-		Runner: r, id: id, name: namePrefix + id,
+		Runner: r, id: id, name: namePrefix + id, bounds: bounds.From(ctx),
 		sent: map[string]func(*container.HostConfig, *container.Config) error{},
 	}
 }
 
 // end undoes everything. What could not be removed is a Sweep's from now on.
 func (r *run) end(ctx context.Context) error {
-	defer live.Delete(r.id)
-	return r.undo.run(ctx, r.bounds.cleanup)
+	defer endRun(r.id)
+	return r.undo.run(ctx, r.bounds.Cleanup)
 }
 
-// randomID has 128 bits: the names made of it are nobody else's.
-func randomID() string {
-	id := make([]byte, 16)
-	rand.Read(id) // never fails
-	return hex.EncodeToString(id)
+// label fills in the run's labels. Its expiry is by the engine's clock, which
+// every Sweep can ask for.
+func (r *run) label(ctx context.Context, engine dockerx.Engine) {
+	var expires time.Time
+	if deadline, bounded := ctx.Deadline(); bounded {
+		expires = engine.Time(time.Now()).Add(time.Until(deadline) + r.bounds.Ending())
+	}
+	r.labels = labelsOf(r.id, expires)
 }
 
 // createVolume makes a volume that is removed at the run's end, and returns where
@@ -86,7 +89,7 @@ func (r *run) create(ctx context.Context, remove func(context.Context, time.Dura
 	r.undo.push(func(ctx context.Context) error { return remove(ctx, unsure) })
 	err := make(ctx)
 	if !dockerx.OutcomeKnown(err) {
-		unsure = r.bounds.settle
+		unsure = r.bounds.Settle
 	}
 	return err
 }

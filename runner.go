@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
@@ -27,13 +28,12 @@ type Options struct {
 type Runner struct {
 	engine  *dockerx.Client
 	runtime string
-	bounds  bounds
-	newID   func() string
 
 	asking chan struct{}   // held while known is read or asked for
 	known  *dockerx.Engine // nil until the engine has answered
 
-	mu     sync.Mutex // orders enter and Close
+	mu     sync.Mutex    // orders enter and Close; guards ending
+	ending time.Duration // of the call that can take longest after Close
 	life   context.Context
 	end    context.CancelCauseFunc
 	active sync.WaitGroup
@@ -42,20 +42,18 @@ type Runner struct {
 // New checks o and the environment. It does no I/O but to read the certificates
 // that DOCKER_CERT_PATH names; the first run connects to the engine. The Runner
 // must be closed.
-func New(o Options) (*Runner, error) { return newRunner(o, defaultBounds) }
-
-func newRunner(o Options, b bounds) (*Runner, error) {
+func New(o Options) (*Runner, error) {
 	if why := notText(o.Runtime); why != "" {
 		return nil, &Error{Op: OpValidate, Err: fmt.Errorf("Options.Runtime %q %s", o.Runtime, why)}
 	}
-	engine, err := dockerx.New(o.Host, b.engine)
+	engine, err := dockerx.New(o.Host)
 	if err != nil && o.Host != "" {
 		return nil, &Error{Op: OpValidate, Err: fmt.Errorf("Options.Host: %w", err)}
 	}
 	if err != nil {
 		return nil, &Error{Op: OpPull, Err: err}
 	}
-	r := &Runner{engine: engine, runtime: o.Runtime, bounds: b, newID: randomID, asking: make(chan struct{}, 1)}
+	r := &Runner{engine: engine, runtime: o.Runtime, asking: make(chan struct{}, 1)}
 	r.life, r.end = context.WithCancelCause(context.Background())
 	return r, nil
 }
@@ -67,7 +65,12 @@ func newRunner(o Options, b bounds) (*Runner, error) {
 func (r *Runner) Close() error {
 	r.mu.Lock()
 	r.end(ErrClosed)
+	bound, used := r.ending, r.ending > 0
 	r.mu.Unlock()
+	if !used {
+		r.engine.Close()
+		return nil
+	}
 	idle := make(chan struct{})
 	go func() { // ends with the last run, which is bounded
 		r.active.Wait()
@@ -77,8 +80,8 @@ func (r *Runner) Close() error {
 	case <-idle:
 		r.engine.Close()
 		return nil
-	case <-time.After(r.bounds.ending()):
-		late := fmt.Errorf("%w: a run was not over within %v of Close", ErrCleanup, r.bounds.ending())
+	case <-time.After(bound):
+		late := fmt.Errorf("%w: a run was not over within %v of Close", ErrCleanup, bound)
 		return &Error{Op: OpCleanup, Err: late}
 	}
 }
@@ -92,6 +95,7 @@ func (r *Runner) enter(ctx context.Context) (_ context.Context, leave func(), er
 		return nil, nil, ErrClosed
 	}
 	r.active.Add(1)
+	r.ending = max(r.ending, bounds.From(ctx).Ending())
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(r.life, func() { cancel(ErrClosed) })
 	return ctx, func() { stop(); cancel(nil); r.active.Done() }, nil

@@ -67,10 +67,9 @@ type ending struct {
 // startRun begins a run and returns its ID.
 func startRun(ctx context.Context, r *Runner, j Job) (id string, ended <-chan ending) {
 	id = randomID()
-	r.newID = func() string { return id }
 	end := make(chan ending, 1)
 	go func() {
-		res, err := r.RunOnce(ctx, j)
+		res, err := r.RunOnce(withID(ctx, id), j)
 		end <- ending{res, err}
 	}()
 	return id, end

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // absentImage is a job that a fakeEngine refuses.
@@ -125,9 +127,9 @@ func TestClosedRunner(t *testing.T) {
 }
 
 func TestCloseIsBounded(t *testing.T) {
-	r, err := newRunner(Options{}, bounds{stop: 100 * time.Millisecond})
+	r, err := New(Options{})
 	require.NoError(t, err)
-	ctx, leave, err := r.enter(context.Background())
+	ctx, leave, err := r.enter(bounds.With(context.Background(), bounds.Bounds{Stop: 100 * time.Millisecond}))
 	require.NoError(t, err)
 	err = r.Close()
 	require.ErrorIs(t, err, ErrCleanup)

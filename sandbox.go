@@ -35,7 +35,7 @@ func (r *Runner) RunOnce(ctx context.Context, j Job) (Result, error) {
 		return res, &Error{Op: OpValidate, Err: err}
 	}
 	defer leave()
-	run := r.newRun()
+	run := r.newRun(ctx)
 	step := run.steps(ctx, j, &res)
 	ended, reason := ctx.Err(), context.Cause(ctx)
 	return res, verdict(ended, reason, step, run.end(ctx))

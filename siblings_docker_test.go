@@ -10,6 +10,8 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // ofRun are the entries of a report about a child's run, for one reason.
@@ -73,10 +75,10 @@ func TestSweepByAnotherProcess(t *testing.T) {
 func TestSweepBesideAnUnseenProcess(t *testing.T) {
 	c := startRunningChild(t, runsForever, inNewPIDs...)
 	want := ofRun(c.id, ": its process cannot be seen from here, and it has no expiry")
-	require.ElementsMatch(t, want, about(c.id, sweepOnce(t, defaultBounds).Left))
+	require.ElementsMatch(t, want, about(c.id, sweepOnce(t, bounds.Default()).Left))
 	requireUntouched(t, c.id)
 	c.kill()
-	require.ElementsMatch(t, want, about(c.id, sweepOnce(t, defaultBounds).Left))
+	require.ElementsMatch(t, want, about(c.id, sweepOnce(t, bounds.Default()).Left))
 
 	ctx := context.Background()
 	for _, name := range []string{namePrefix + c.id, namePrefix + c.id + "-stage"} {
@@ -102,6 +104,6 @@ func TestSweepOfAnUnseenProcessThatExpires(t *testing.T) {
 	}
 	assertNothingLeft(t, c.id)
 	// A second is the expiry's precision.
-	earliest := childDeadline + childBounds.ending() + childBounds.grace - time.Second
+	earliest := childDeadline + childBounds.Ending() + childBounds.Grace - time.Second
 	require.Greater(t, time.Since(begin), earliest, "removed before the run must have ended")
 }

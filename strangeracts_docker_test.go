@@ -42,9 +42,8 @@ func (s *stranger) runContext(t *testing.T, ctx context.Context, j Job) (Result,
 		}
 	}
 	p.serve(t)
-	r, err := newRunner(Options{Host: p.host}, defaultBounds)
+	r, err := New(Options{Host: p.host})
 	require.NoError(t, err)
-	r.newID = func() string { return id }
 
 	watch, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	watched := make(chan struct{})
@@ -59,7 +58,7 @@ func (s *stranger) runContext(t *testing.T, ctx context.Context, j Job) (Result,
 		letGo(watch, api, name) // no matter if the job is not there any more
 	}()
 	begin := time.Now()
-	res, err := r.RunOnce(ctx, j)
+	res, err := r.RunOnce(withID(ctx, id), j)
 	require.Less(t, time.Since(begin), 25*time.Second)
 	unwatch()
 	<-watched

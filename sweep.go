@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
@@ -44,10 +45,11 @@ func (r *Runner) Sweep(ctx context.Context) (SweepReport, error) {
 	if err != nil {
 		return report, verdict(ctx.Err(), context.Cause(ctx), fail(OpCleanup, err), nil)
 	}
+	limits := bounds.From(ctx)
 	var failed []error
 	for _, o := range objects {
 		what := o.Kind + " " + o.Name
-		why := stays(o, now.Add(-r.bounds.grace))
+		why := keepReason(o.Labels, now.Add(-limits.Grace))
 		if why == "" {
 			if err := r.remove(ctx, o); err != nil {
 				failed = append(failed, err)
@@ -79,43 +81,15 @@ func (r *Runner) survey(ctx context.Context) (now time.Time, objects []dockerx.O
 		return now, nil, err
 	}
 	containers, err := r.engine.Containers(ctx, labelRun)
-	return now, slices.DeleteFunc(slices.Concat(containers, volumes), foreign), err
+	return now, slices.DeleteFunc(slices.Concat(containers, volumes), notOurs), err
 }
 
-// foreign tells an object whose name and label are not those of a run.
-func foreign(o dockerx.Object) bool {
-	m := objectName.FindStringSubmatch(o.Name)
-	return m == nil || m[1] != o.Labels[labelRun]
-}
-
-// stays tells why an object must not be removed, "" = it is left over. What
-// expired before past is.
-func stays(o dockerx.Object, past time.Time) string {
-	_, lives := live.Load(o.Labels[labelRun])
-	by, known := parseOwner(o.Labels[labelOwner])
-	switch me := self(); {
-	case lives:
-		return "its run is live in this process"
-	case known && by.load == me.load:
-		return ""
-	case known && by.seenBy(me) && by.runs():
-		return fmt.Sprintf("its process, PID %d, is running", by.pid)
-	case known && by.seenBy(me):
-		return ""
-	}
-	expires, err := time.Parse(time.RFC3339, o.Labels[labelExpires])
-	switch {
-	case err != nil:
-		return "its process cannot be seen from here, and it has no expiry"
-	case expires.After(past):
-		return "its process cannot be seen from here, and it expires at " + o.Labels[labelExpires]
-	}
-	return ""
-}
+func notOurs(o dockerx.Object) bool { return !ours(o.Name, o.Labels) }
 
 func (r *Runner) remove(ctx context.Context, o dockerx.Object) error {
-	late := fmt.Errorf("not removed within %v", r.bounds.cleanup)
-	ctx, cancel := context.WithTimeoutCause(ctx, r.bounds.cleanup, late)
+	bound := bounds.From(ctx).Cleanup
+	late := fmt.Errorf("not removed within %v", bound)
+	ctx, cancel := context.WithTimeoutCause(ctx, bound, late)
 	defer cancel()
 	if o.Kind == dockerx.KindContainer {
 		return r.engine.Remove(ctx, o.Name, 0)
@@ -136,7 +110,7 @@ func (r *Runner) remove(ctx context.Context, o dockerx.Object) error {
 		}
 		holders, listErr := r.engine.Containers(ctx, labelRun+"="+o.Labels[labelRun])
 		failed = listErr // of the last try: while there is time, there is another
-		for _, c := range slices.DeleteFunc(holders, foreign) {
+		for _, c := range slices.DeleteFunc(holders, notOurs) {
 			failed = errors.Join(failed, r.engine.Remove(ctx, c.Name, 0))
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // leftOf lists what the engine has of a run.
@@ -101,7 +103,7 @@ func TestSweepRemovesContainersInEveryState(t *testing.T) {
 			c, err := api.ContainerInspect(ctx, namePrefix+id)
 			require.NoError(t, err)
 			require.Equal(t, state, c.State.Status)
-			report := sweepOnce(t, defaultBounds)
+			report := sweepOnce(t, bounds.Default())
 			require.Empty(t, leftOf(t, id))
 			require.Empty(t, about(id, report.Left))
 		})
@@ -128,7 +130,7 @@ func TestSweepLeavesForeignObjects(t *testing.T) {
 		makeVolume(t, name+"-data", labels),
 		makeVolume(t, id, labels),
 	}
-	report := sweepOnce(t, defaultBounds)
+	report := sweepOnce(t, bounds.Default())
 	all := objectNames(t)
 	for _, object := range foreign {
 		require.Contains(t, all, object)
@@ -155,7 +157,7 @@ func TestSweepByExpiry(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			id := randomID()
 			v := makeVolume(t, namePrefix+id+"-0", runLabels(id, elsewhere, c.expires))
-			report := sweepOnce(t, defaultBounds)
+			report := sweepOnce(t, bounds.Default())
 			if c.why == nil {
 				require.Empty(t, leftOf(t, id))
 				require.Empty(t, about(id, report.Left))
@@ -212,11 +214,11 @@ func TestSweepOfAVolumeWhoseContainerComesUp(t *testing.T) {
 		}
 	}}
 	p.serve(t)
-	b := defaultBounds
-	b.cleanup = 10 * time.Second
-	r, err := newRunner(Options{Host: p.host}, b)
+	b := bounds.Default()
+	b.Cleanup = 10 * time.Second
+	r, err := New(Options{Host: p.host})
 	require.NoError(t, err)
-	_, err = r.Sweep(context.Background())
+	_, err = r.Sweep(bounds.With(context.Background(), b))
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 	require.Empty(t, leftOf(t, id))

@@ -12,18 +12,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // hasty gives up soon on an engine that is not there.
-var hasty = bounds{
-	engine:  dockerx.Bounds{Call: 500 * time.Millisecond, Slow: 10 * time.Second, Stall: 10 * time.Second},
-	stop:    500 * time.Millisecond,
-	drain:   500 * time.Millisecond,
-	reader:  500 * time.Millisecond,
-	settle:  100 * time.Millisecond,
-	cleanup: 500 * time.Millisecond,
-	grace:   5 * time.Minute,
+var hasty = bounds.Bounds{
+	Call: 500 * time.Millisecond, Slow: 10 * time.Second, Stall: 10 * time.Second,
+	Stop:    500 * time.Millisecond,
+	Drain:   500 * time.Millisecond,
+	Reader:  500 * time.Millisecond,
+	Settle:  100 * time.Millisecond,
+	Cleanup: 500 * time.Millisecond,
+	Grace:   5 * time.Minute,
 }
 
 // The engine goes away in mid-run, and comes back.
@@ -35,18 +35,18 @@ func TestSweepRemovesWhatAFailedCleanUpLeft(t *testing.T) {
 		}
 		return fate{lost: away.Load()}
 	})
-	r, err := newRunner(Options{Host: g.host}, hasty)
+	r, err := New(Options{Host: g.host})
 	require.NoError(t, err)
 	j := sh("true")
 	j.InputTar = bytes.NewReader(tarOf(t, file{name: "in"}))
-	_, id, err := runWith(context.Background(), r, j)
+	_, id, err := runWith(bounds.With(context.Background(), hasty), r, j)
 	require.ErrorIs(t, err, ErrCleanup)
 	name := namePrefix + id
 	left := []string{"container " + name, "container " + name + "-stage", "volume " + name + "-0"}
 	require.ElementsMatch(t, left, leftOf(t, id))
 
 	away.Store(false)
-	report, err := r.Sweep(context.Background())
+	report, err := r.Sweep(bounds.With(context.Background(), hasty))
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 	require.ElementsMatch(t, left, about(id, report.Removed))
@@ -102,7 +102,7 @@ func requireLabels(t *testing.T, ctx context.Context, id string, labels map[stri
 	}
 	expires, err := time.Parse(time.RFC3339, labels[labelExpires])
 	require.NoError(t, err)
-	require.WithinDuration(t, deadline.Add(defaultBounds.ending()), expires, 5*time.Second)
+	require.WithinDuration(t, deadline.Add(bounds.Default().Ending()), expires, 5*time.Second)
 }
 
 func TestSweepThatIsCancelled(t *testing.T) {
@@ -135,7 +135,7 @@ func TestSweepThatIsCancelled(t *testing.T) {
 	require.Equal(t, SweepReport{}, report)
 	require.NoError(t, r.Close())
 
-	report = sweepOnce(t, defaultBounds)
+	report = sweepOnce(t, bounds.Default())
 	require.Equal(t, objects, about(id, report.Removed))
 	require.Empty(t, leftOf(t, id))
 }

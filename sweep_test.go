@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
@@ -24,8 +25,8 @@ func TestWhatStays(t *testing.T) {
 	unseen := owner{place: someBoot + "/1/2", pid: self().pid, start: self().start, load: randomID()}
 	nobody := owner{place: noPlace, start: "0", load: randomID()}
 	liveRun := randomID()
-	live.Store(liveRun, nil)
-	defer live.Delete(liveRun)
+	beginRun(liveRun)
+	defer endRun(liveRun)
 
 	const cannotSee = "its process cannot be seen from here, and it "
 	for name, c := range map[string]struct {
@@ -59,7 +60,7 @@ func TestWhatStays(t *testing.T) {
 				c.run = randomID()
 			}
 			labels := map[string]string{labelRun: c.run, labelOwner: c.owner, labelExpires: c.expires}
-			why := stays(dockerx.Object{Labels: labels}, past)
+			why := keepReason(labels, past)
 			require.Equal(t, c.why == "", why == "", why)
 			require.Contains(t, why, c.why)
 		})
@@ -77,12 +78,12 @@ func TestExpiryIsByTheEnginesClock(t *testing.T) {
 			require.NoError(t, err)
 			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 			defer cancel()
-			run := r.newRun()
+			run := r.newRun(ctx)
 			defer run.end(ctx)
 			run.label(ctx, engine)
 			expires, err := time.Parse(time.RFC3339, run.labels[labelExpires])
 			require.NoError(t, err)
-			want := time.Now().Add(ahead + time.Hour + r.bounds.ending())
+			want := time.Now().Add(ahead + time.Hour + bounds.Default().Ending())
 			require.WithinDuration(t, want, expires, time.Minute)
 
 			object := func(left time.Duration) dockerx.Object {
@@ -91,7 +92,7 @@ func TestExpiryIsByTheEnginesClock(t *testing.T) {
 					labelRun: id, labelExpires: time.Now().Add(ahead + left).UTC().Format(time.RFC3339),
 				}}
 			}
-			expired, grace, future := object(-r.bounds.grace-time.Minute), object(-time.Minute), object(time.Minute)
+			expired, grace, future := object(-bounds.Default().Grace-time.Minute), object(-time.Minute), object(time.Minute)
 			e.volumes = []dockerx.Object{expired, grace, future}
 			report, err := r.Sweep(context.Background())
 			require.NoError(t, err)

@@ -20,7 +20,7 @@ import (
 // which must end a Read under way, when ctx ends and when the engine is lost,
 // since the HTTP transport waits for that Read whatever happens.
 func (c *Client) Upload(ctx context.Context, name string, tar io.ReadCloser) error {
-	ctx, dog := watch(ctx, c.bounds.Stall, "upload")
+	ctx, dog := watch(ctx, "upload")
 	defer dog.stop()
 	unblock := func() { tar.Close() }
 	defer context.AfterFunc(ctx, unblock)()
@@ -64,7 +64,7 @@ func (c *Client) absent(ctx context.Context, name, path string) error {
 // Download returns a tar of the file or directory at path. It must be closed
 // before anything else is asked of the container: the engine holds its lock.
 func (c *Client) Download(ctx context.Context, name, path string) (io.ReadCloser, error) {
-	ctx, dog := watch(ctx, c.bounds.Stall, "download")
+	ctx, dog := watch(ctx, "download")
 	body, _, err := c.api.CopyFromContainer(ctx, name, path)
 	if err != nil {
 		err = fmt.Errorf("%q: %w", path, cause(ctx, err))

@@ -37,7 +37,7 @@ func withStat(mode fs.FileMode, size int64, next http.HandlerFunc) http.HandlerF
 
 func TestStat(t *testing.T) {
 	for _, want := range []fs.FileMode{0o640, fs.ModeDir | 0o755, fs.ModeSymlink | 0o777, fs.ModeNamedPipe | fs.ModeSetuid} {
-		mode, size, err := fakeEngine(t, ample, routes{statRoute: withStat(want, 5<<30, nil)}).Stat(context.Background(), "c", "/a b/c")
+		mode, size, err := fakeEngine(t, routes{statRoute: withStat(want, 5<<30, nil)}).Stat(context.Background(), "c", "/a b/c")
 		require.NoError(t, err)
 		require.Equal(t, want, mode)
 		require.EqualValues(t, 5<<30, size)
@@ -55,7 +55,7 @@ func TestStatAbsent(t *testing.T) {
 		"container being removed": {state("removing", 0), ErrGone},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := fakeEngine(t, ample, routes{statRoute: status(404), inspectRoute: inTurn(c.inspect).serve})
+			engine := fakeEngine(t, routes{statRoute: status(404), inspectRoute: inTurn(c.inspect).serve})
 			_, _, err := engine.Stat(context.Background(), "c", "/p")
 			require.ErrorIs(t, err, c.want)
 			require.Equal(t, c.want == fs.ErrNotExist, errors.Is(err, fs.ErrNotExist))
@@ -70,7 +70,7 @@ func TestStatFails(t *testing.T) {
 		"unknown whether the container is there": {statRoute: status(404), inspectRoute: inTurn(failed).serve},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := fakeEngine(t, ample, r).Stat(context.Background(), "c", "/p")
+			_, _, err := fakeEngine(t, r).Stat(context.Background(), "c", "/p")
 			require.Error(t, err)
 			require.NotErrorIs(t, err, fs.ErrNotExist)
 			require.NotErrorIs(t, err, ErrGone)
@@ -84,7 +84,7 @@ func TestUpload(t *testing.T) {
 	for name, r := range map[string]io.Reader{"whole": strings.NewReader(tar), "byte by byte": iotest.OneByteReader(strings.NewReader(tar))} {
 		t.Run(name, func(t *testing.T) {
 			var got []byte
-			engine := fakeEngine(t, ample, routes{uploadRoute: func(_ http.ResponseWriter, r *http.Request) {
+			engine := fakeEngine(t, routes{uploadRoute: func(_ http.ResponseWriter, r *http.Request) {
 				require.Equal(t, "/", r.FormValue("path"))
 				require.Empty(t, r.FormValue("copyUIDGID"))
 				got, _ = io.ReadAll(r.Body) // what is missing shows in the comparison
@@ -97,11 +97,11 @@ func TestUpload(t *testing.T) {
 
 func TestUploadFails(t *testing.T) {
 	unreadable := errors.New("unreadable")
-	engine := fakeEngine(t, ample, routes{uploadRoute: func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }})
+	engine := fakeEngine(t, routes{uploadRoute: func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }})
 	require.ErrorIs(t, engine.Upload(context.Background(), "c", io.NopCloser(iotest.ErrReader(unreadable))), unreadable)
 
 	// The answer counts, also while the reader has more to give.
-	refusing := fakeEngine(t, ample, routes{uploadRoute: inTurn(refused(400, "rootfs is read-only")).serve})
+	refusing := fakeEngine(t, routes{uploadRoute: inTurn(refused(400, "rootfs is read-only")).serve})
 	inTime(t, func() {
 		require.ErrorContains(t, refusing.Upload(context.Background(), "c", io.NopCloser(zeros{})), "rootfs is read-only")
 	})
@@ -109,7 +109,7 @@ func TestUploadFails(t *testing.T) {
 
 // The caller's Read does not return, and the engine goes: whoever reads is told.
 func TestUploadToAnEngineThatGoes(t *testing.T) {
-	engine := fakeEngine(t, ample, routes{uploadRoute: func(w http.ResponseWriter, _ *http.Request) {
+	engine := fakeEngine(t, routes{uploadRoute: func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		require.NoError(t, err)
 		conn.Close()
@@ -136,9 +136,9 @@ func TestUploadWatchdog(t *testing.T) {
 		"reads not even": {silent, strings.NewReader("tar")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := fakeEngine(t, brief, routes{uploadRoute: c.engine})
+			engine := fakeEngine(t, routes{uploadRoute: c.engine})
 			inTime(t, func() {
-				err := engine.Upload(context.Background(), "c", io.NopCloser(c.tar))
+				err := engine.Upload(brief, "c", io.NopCloser(c.tar))
 				require.ErrorContains(t, err, "upload: no progress from the engine for 100ms")
 			})
 		})

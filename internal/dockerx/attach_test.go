@@ -32,7 +32,7 @@ func hijacked(t *testing.T, first string, f func(net.Conn)) http.HandlerFunc {
 }
 
 func TestAttach(t *testing.T) {
-	c := fakeEngine(t, ample, routes{attachRoute: hijacked(t, frame(1, "with the answer, "), func(conn net.Conn) {
+	c := fakeEngine(t, routes{attachRoute: hijacked(t, frame(1, "with the answer, "), func(conn net.Conn) {
 		io.WriteString(conn, frame(2, "error")+frame(1, "later"))
 	})})
 	a, err := c.Attach(context.Background(), "c", false)
@@ -46,7 +46,7 @@ func TestAttach(t *testing.T) {
 
 func TestAttachmentOutlivesContext(t *testing.T) {
 	ended := make(chan struct{})
-	c := fakeEngine(t, ample, routes{attachRoute: hijacked(t, "", func(conn net.Conn) {
+	c := fakeEngine(t, routes{attachRoute: hijacked(t, "", func(conn net.Conn) {
 		<-ended
 		io.WriteString(conn, frame(1, "after the end"))
 		io.Copy(io.Discard, conn)
@@ -92,11 +92,7 @@ func TestAttachToMuteEngine(t *testing.T) {
 					l = c.listener(l)
 				}
 				engine := mute(l)
-				bounds := ample
-				if how == "bound" {
-					bounds = brief
-				}
-				run(t, clientOf(t, bounds, host, append(c.env, pinned)...), engine.accepted)
+				run(t, clientOf(t, host, append(c.env, pinned)...), engine.accepted)
 				inTime(t, func() { <-engine.closed })
 			})
 		}
@@ -105,7 +101,7 @@ func TestAttachToMuteEngine(t *testing.T) {
 
 func attachBounded(t *testing.T, c *Client, _ <-chan struct{}) {
 	inTime(t, func() {
-		_, err := c.Attach(context.Background(), "c", false)
+		_, err := c.Attach(brief, "c", false)
 		require.ErrorContains(t, err, "no answer from the engine within 100ms")
 		require.NotErrorIs(t, err, context.DeadlineExceeded)
 		require.NotErrorIs(t, err, context.Canceled)
@@ -130,7 +126,7 @@ func TestAttachRefused(t *testing.T) {
 	running := inTurn(state("running", 0)).serve
 	for name, c := range map[string]struct {
 		attach, inspect http.HandlerFunc
-		bounds          Bounds
+		ctx             context.Context
 		err             string
 	}{
 		"failed":             {inTurn(refused(500, "boom")).serve, running, ample, "received 500"},
@@ -139,9 +135,9 @@ func TestAttachRefused(t *testing.T) {
 		"no container":       {inTurn(notFound).serve, inTurn(notFound).serve, ample, ErrGone.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := fakeEngine(t, c.bounds, routes{attachRoute: c.attach, inspectRoute: c.inspect})
+			engine := fakeEngine(t, routes{attachRoute: c.attach, inspectRoute: c.inspect})
 			inTime(t, func() {
-				_, err := engine.Attach(context.Background(), "c", false)
+				_, err := engine.Attach(c.ctx, "c", false)
 				require.ErrorContains(t, err, "attach: ")
 				require.ErrorContains(t, err, c.err)
 				require.Equal(t, name == "no container", errors.Is(err, ErrGone))

@@ -44,7 +44,7 @@ var creates = map[string]call{
 }
 
 // silentEngine tells of every request that it does not answer.
-func silentEngine(t *testing.T, bounds Bounds) (*Client, <-chan struct{}) {
+func silentEngine(t *testing.T) (*Client, <-chan struct{}) {
 	t.Helper()
 	noGoroutineStays(t)
 	asked := make(chan struct{}, 64)
@@ -52,7 +52,7 @@ func silentEngine(t *testing.T, bounds Bounds) (*Client, <-chan struct{}) {
 		asked <- struct{}{}
 		silent(w, r)
 	}))
-	return clientOf(t, bounds, "tcp://"+server.Listener.Addr().String(), pinned), asked
+	return clientOf(t, "tcp://"+server.Listener.Addr().String(), pinned), asked
 }
 
 // atOnce makes all calls of a table at the same time and checks their errors.
@@ -71,11 +71,11 @@ func atOnce(t *testing.T, table map[string]call, ctx context.Context, c *Client,
 
 // A bound of ours must not look like the caller's deadline.
 func TestEveryCallIsBounded(t *testing.T) {
-	engine, _ := silentEngine(t, brief)
+	engine, _ := silentEngine(t)
 	for _, table := range []map[string]call{calls, creates} {
-		atOnce(t, table, context.Background(), engine, func(t *testing.T, err error) {
+		atOnce(t, table, brief, engine, func(t *testing.T, err error) {
 			require.ErrorContains(t, err, "from the engine")
-			require.ErrorContains(t, err, brief.Call.String())
+			require.ErrorContains(t, err, briefly.String())
 			require.NotErrorIs(t, err, context.DeadlineExceeded)
 			require.NotErrorIs(t, err, context.Canceled)
 			require.False(t, OutcomeKnown(err))
@@ -84,7 +84,7 @@ func TestEveryCallIsBounded(t *testing.T) {
 }
 
 func TestEveryCallEndsWithItsContext(t *testing.T) {
-	engine, asked := silentEngine(t, ample)
+	engine, asked := silentEngine(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		for range calls {
@@ -101,7 +101,7 @@ func TestEveryCallEndsWithItsContext(t *testing.T) {
 
 // The reason that the caller gave for its cancel is passed on.
 func TestEveryCallPassesTheCauseOn(t *testing.T) {
-	engine, _ := silentEngine(t, ample)
+	engine, _ := silentEngine(t)
 	reason := errors.New("the caller's reason")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(reason)
@@ -113,7 +113,7 @@ func TestCreatesOutliveTheirContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	good := inTurn(answer{201, `{"Id":"1","Name":"v"}`})
-	engine := fakeEngine(t, ample, routes{"POST /containers/create": good.serve, "POST /volumes/create": good.serve})
+	engine := fakeEngine(t, routes{"POST /containers/create": good.serve, "POST /volumes/create": good.serve})
 	for name, create := range creates {
 		require.NoError(t, create(ctx, engine), name)
 	}

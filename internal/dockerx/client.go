@@ -16,6 +16,8 @@ import (
 
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // minAPI is the first API version with non-recursive binds (Docker 19.03).
@@ -25,24 +27,15 @@ const minAPI = "1.40"
 // run needs.
 var ErrUnsupported = errors.New("not supported by this engine")
 
-// Bounds limit single engine calls. Tests shrink them.
-type Bounds struct {
-	Call  time.Duration // short calls: ping, info, inspect, attach, wait's registration, stat
-	Slow  time.Duration // calls that do work: create, start, kill, remove
-	Stall time.Duration // silence within a transfer: pull, upload, download
-}
-
-// Client is one engine. It is safe for concurrent use once Connect succeeded.
-type Client struct {
-	api    *client.Client
-	bounds Bounds
-}
+// Client is one engine. It is safe for concurrent use once Connect succeeded. The
+// bounds of its calls are those of their contexts, see [bounds.From].
+type Client struct{ api *client.Client }
 
 // New prepares a client for the engine at host, or, if that is "", the one that
 // DOCKER_HOST names, by default the local socket. DOCKER_TLS_VERIFY,
 // DOCKER_CERT_PATH and DOCKER_API_VERSION are taken from the environment. It does
 // no I/O except to read certificates.
-func New(host string, bounds Bounds) (*Client, error) {
+func New(host string) (*Client, error) {
 	if os.Getenv(client.EnvTLSVerify) != "" && os.Getenv(client.EnvOverrideCertPath) == "" {
 		// The SDK would speak plain HTTP to the engine.
 		return nil, errors.New("DOCKER_TLS_VERIFY is set but DOCKER_CERT_PATH is not; set it, or unset both")
@@ -64,7 +57,7 @@ func New(host string, bounds Bounds) (*Client, error) {
 		return nil, fmt.Errorf("engine configuration: %w", err)
 	}
 	calls.Transport = noPages{calls.Transport}
-	return &Client{api: api, bounds: bounds}, nil
+	return &Client{api}, nil
 }
 
 // schemes of an engine's address; the SDK takes "ssh" for a kind of TCP.
@@ -159,12 +152,12 @@ func goArch(machine string) string {
 
 // short bounds a call that does no work in the engine.
 func (c *Client) short(ctx context.Context) (context.Context, context.CancelFunc) {
-	return bounded(ctx, c.bounds.Call)
+	return bounded(ctx, bounds.From(ctx).Call)
 }
 
 // slow bounds a call that makes the engine work.
 func (c *Client) slow(ctx context.Context) (context.Context, context.CancelFunc) {
-	return bounded(ctx, c.bounds.Slow)
+	return bounded(ctx, bounds.From(ctx).Slow)
 }
 
 func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {

@@ -90,7 +90,7 @@ func pinged(t *testing.T, ping, info http.HandlerFunc, env ...string) *Client {
 	if info != nil {
 		mux.HandleFunc("GET /{version}/info", info)
 	}
-	return clientOf(t, ample, "tcp://"+serve(t, mux).Listener.Addr().String(), env...)
+	return clientOf(t, "tcp://"+serve(t, mux).Listener.Addr().String(), env...)
 }
 
 func TestConnectWithNobodyThere(t *testing.T) {
@@ -98,7 +98,7 @@ func TestConnectWithNobodyThere(t *testing.T) {
 		noGoroutineStays(t)
 		l, host := listen(t, network)
 		require.NoError(t, l.Close())
-		_, err := clientOf(t, ample, host).Connect(context.Background())
+		_, err := clientOf(t, host).Connect(context.Background())
 		require.ErrorContains(t, err, "engine at "+host+" does not answer")
 		require.NotErrorIs(t, err, ErrUnsupported)
 	}

@@ -24,7 +24,7 @@ func TestInspect(t *testing.T) {
 		"absent":     {notFound, State{Gone: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := fakeEngine(t, ample, routes{inspectRoute: inTurn(c.answer).serve}).Inspect(context.Background(), "c")
+			got, err := fakeEngine(t, routes{inspectRoute: inTurn(c.answer).serve}).Inspect(context.Background(), "c")
 			require.NoError(t, err)
 			require.Equal(t, c.want, got)
 		})
@@ -33,7 +33,7 @@ func TestInspect(t *testing.T) {
 
 func TestInspectFails(t *testing.T) {
 	for _, body := range []string{"{}", "null", `{"State":null}`, "<html>", ""} {
-		engine := fakeEngine(t, ample, routes{inspectRoute: inTurn(answer{200, body}).serve})
+		engine := fakeEngine(t, routes{inspectRoute: inTurn(answer{200, body}).serve})
 		_, err := engine.Inspect(context.Background(), "c")
 		require.Error(t, err, "%q", body)
 	}
@@ -51,7 +51,7 @@ func TestKill(t *testing.T) {
 		"engine failed": {refused(500, "boom"), false, "boom"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := fakeEngine(t, ample, routes{"POST /containers/c/kill": func(w http.ResponseWriter, r *http.Request) {
+			engine := fakeEngine(t, routes{"POST /containers/c/kill": func(w http.ResponseWriter, r *http.Request) {
 				require.Equal(t, "SIGKILL", r.FormValue("signal"))
 				inTurn(c.answer).serve(w, r)
 			}})
@@ -86,7 +86,7 @@ func TestOutcomeKnown(t *testing.T) {
 		"answer empty":      {inTurn(answer{201, "{}"}).serve, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := fakeEngine(t, ample, routes{"POST /containers/create": c.engine})
+			engine := fakeEngine(t, routes{"POST /containers/create": c.engine})
 			err := engine.Create(context.Background(), "c", &container.Config{}, &container.HostConfig{})
 			require.Equal(t, name == "made", err == nil)
 			require.Equal(t, c.known, OutcomeKnown(err), "%v", err)
@@ -113,7 +113,7 @@ func TestCheckNetwork(t *testing.T) {
 		"answer of nothing":    {answer{200, "{}"}, `is the ID of network ""`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := fakeEngine(t, ample, routes{"GET /networks/n": inTurn(c.answer).serve}).CheckNetwork(context.Background(), "n")
+			err := fakeEngine(t, routes{"GET /networks/n": inTurn(c.answer).serve}).CheckNetwork(context.Background(), "n")
 			if c.err == "" {
 				require.NoError(t, err)
 				return

@@ -14,7 +14,7 @@ const downloadRoute = "GET /containers/c/archive"
 
 func TestDownload(t *testing.T) {
 	content := strings.Repeat("0123456789", 10<<10)
-	body, err := fakeEngine(t, ample, routes{downloadRoute: withStat(0, 1, func(w http.ResponseWriter, _ *http.Request) {
+	body, err := fakeEngine(t, routes{downloadRoute: withStat(0, 1, func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, content)
 	})}).Download(context.Background(), "c", "/a b/c")
 	require.NoError(t, err)
@@ -27,7 +27,7 @@ func TestDownload(t *testing.T) {
 func TestDownloadRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		engine http.HandlerFunc
-		bounds Bounds
+		ctx    context.Context
 		err    string
 	}{
 		"absent": {inTurn(notFound).serve, ample, "no such thing"},
@@ -35,9 +35,9 @@ func TestDownloadRefused(t *testing.T) {
 		"silent": {silent, brief, "download: no progress from the engine for 100ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := fakeEngine(t, c.bounds, routes{downloadRoute: c.engine})
+			engine := fakeEngine(t, routes{downloadRoute: c.engine})
 			inTime(t, func() {
-				_, err := engine.Download(context.Background(), "c", "/a b/c")
+				_, err := engine.Download(c.ctx, "c", "/a b/c")
 				require.ErrorContains(t, err, `"/a b/c": `)
 				require.ErrorContains(t, err, c.err)
 			})
@@ -59,24 +59,23 @@ func TestDownloadBreaksOff(t *testing.T) {
 	for name, c := range map[string]struct {
 		engine http.HandlerFunc
 		ctx    context.Context
-		bounds Bounds
 		check  func(error)
 	}{
 		"cut": {
-			func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, context.Background(), ample,
+			func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, ample,
 			func(err error) { require.ErrorIs(t, err, io.ErrUnexpectedEOF) },
 		},
 		"silent": {
-			silent, context.Background(), brief,
+			silent, brief,
 			func(err error) { require.ErrorContains(t, err, "download: no progress from the engine for 100ms") },
 		},
 		"caller's end": {
-			func(w http.ResponseWriter, r *http.Request) { cancel(); silent(w, r) }, ctx, ample,
+			func(w http.ResponseWriter, r *http.Request) { cancel(); silent(w, r) }, ctx,
 			func(err error) { require.ErrorIs(t, err, context.Canceled) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := fakeEngine(t, c.bounds, routes{downloadRoute: begun(c.engine)})
+			engine := fakeEngine(t, routes{downloadRoute: begun(c.engine)})
 			inTime(t, func() {
 				body, err := engine.Download(c.ctx, "c", "/a b/c")
 				if err == nil {
@@ -106,7 +105,7 @@ func TestDownloadIsHungUp(t *testing.T) {
 		"no description": {sends, "path stat"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			body, err := fakeEngine(t, ample, routes{downloadRoute: c.engine}).Download(context.Background(), "c", "/a b/c")
+			body, err := fakeEngine(t, routes{downloadRoute: c.engine}).Download(context.Background(), "c", "/a b/c")
 			if c.err != "" {
 				require.ErrorContains(t, err, c.err)
 			} else {

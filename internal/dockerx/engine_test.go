@@ -73,7 +73,7 @@ func TestStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var started bool
-			engine := fakeEngine(t, ample, routes{
+			engine := fakeEngine(t, routes{
 				inspectRoute:               inTurn(c.inspect).serve,
 				"POST /containers/c/start": func(w http.ResponseWriter, _ *http.Request) { started = true; w.WriteHeader(http.StatusNoContent) },
 			})

@@ -15,13 +15,17 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
-// ample bounds are never reached; brief ones are what a test waits for.
+// With ample bounds a call never reaches them; brief ones are what a test waits for.
 var (
-	ample = Bounds{Call: time.Minute, Slow: time.Minute, Stall: time.Minute}
-	brief = Bounds{Call: 100 * time.Millisecond, Slow: 100 * time.Millisecond, Stall: 100 * time.Millisecond}
+	ample = context.Background()
+	brief = bounds.With(ample, bounds.Bounds{Call: briefly, Slow: briefly, Stall: briefly})
 )
+
+const briefly = 100 * time.Millisecond
 
 // inTime fails the test if f goes on long after every bound.
 func inTime(t *testing.T, f func()) {
@@ -37,7 +41,7 @@ func inTime(t *testing.T, f func()) {
 
 // clientOf makes a client as a run does, of nothing but DOCKER_HOST and what
 // else is in env.
-func clientOf(t *testing.T, bounds Bounds, host string, env ...string) *Client {
+func clientOf(t *testing.T, host string, env ...string) *Client {
 	t.Helper()
 	for _, name := range []string{"DOCKER_API_VERSION", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"} {
 		t.Setenv(name, "")
@@ -47,7 +51,7 @@ func clientOf(t *testing.T, bounds Bounds, host string, env ...string) *Client {
 		name, value, _ := strings.Cut(e, "=")
 		t.Setenv(name, value)
 	}
-	c, err := New("", bounds)
+	c, err := New("")
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c
@@ -61,10 +65,10 @@ type routes map[string]http.HandlerFunc
 
 // fakeEngine is an engine of API 1.41 that answers what the test says, and
 // nothing else.
-func fakeEngine(t *testing.T, bounds Bounds, r routes) *Client {
+func fakeEngine(t *testing.T, r routes) *Client {
 	t.Helper()
 	noGoroutineStays(t)
-	return clientOf(t, bounds, "tcp://"+serve(t, handler(t, r)).Listener.Addr().String())
+	return clientOf(t, "tcp://"+serve(t, handler(t, r)).Listener.Addr().String())
 }
 
 func handler(t *testing.T, r routes) http.Handler {

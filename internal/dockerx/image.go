@@ -76,7 +76,7 @@ func checkPlatform(im image.InspectResponse, engine Engine) error {
 // pull reads the pull's stream to its end: closing it early would cancel the
 // pull, and errors come inside it, after a 200.
 func (c *Client) pull(ctx context.Context, ref string) error {
-	ctx, dog := watch(ctx, c.bounds.Stall, "pull")
+	ctx, dog := watch(ctx, "pull")
 	defer dog.stop()
 	body, err := c.api.ImagePull(ctx, ref, image.PullOptions{})
 	if err != nil {

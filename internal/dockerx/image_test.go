@@ -7,8 +7,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 const (
@@ -29,7 +32,7 @@ func imageOf(os, arch string) answer {
 
 // imageEngine answers questions about the image ref and, if pull is set, a
 // pull of it.
-func imageEngine(t *testing.T, bounds Bounds, inspects *script, pull http.HandlerFunc) *Client {
+func imageEngine(t *testing.T, inspects *script, pull http.HandlerFunc) *Client {
 	t.Helper()
 	r := routes{"GET /images/registry.example/tool:1/json": inspects.serve}
 	if pull != nil {
@@ -40,7 +43,7 @@ func imageEngine(t *testing.T, bounds Bounds, inspects *script, pull http.Handle
 			pull(w, req)
 		}
 	}
-	return fakeEngine(t, bounds, r)
+	return fakeEngine(t, r)
 }
 
 func TestEnsureImage(t *testing.T) {
@@ -56,7 +59,7 @@ func TestEnsureImage(t *testing.T) {
 		"pulled, nothing said": {inTurn(notFound, present), inTurn(answer{200, ""}).serve},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := imageEngine(t, ample, c.inspects, c.pull).EnsureImage(context.Background(), ref, true, amd64Engine)
+			got, err := imageEngine(t, c.inspects, c.pull).EnsureImage(context.Background(), ref, true, amd64Engine)
 			require.NoError(t, err)
 			require.Equal(t, want, got)
 		})
@@ -65,7 +68,7 @@ func TestEnsureImage(t *testing.T) {
 
 func TestEnsureImageWithoutConfig(t *testing.T) {
 	bare := answer{200, `{"Id":"sha256:0123","Os":"linux","Architecture":"amd64"}`}
-	got, err := imageEngine(t, ample, inTurn(bare), nil).EnsureImage(context.Background(), ref, true, amd64Engine)
+	got, err := imageEngine(t, inTurn(bare), nil).EnsureImage(context.Background(), ref, true, amd64Engine)
 	require.NoError(t, err)
 	require.Equal(t, Image{ID: imageID}, got)
 }
@@ -91,7 +94,7 @@ func TestEnsureImageFails(t *testing.T) {
 		"a web page":                  {first: notFound, pull: page, err: "was answered with a web page (200 OK)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := imageEngine(t, ample, inTurn(c.first), c.pull)
+			engine := imageEngine(t, inTurn(c.first), c.pull)
 			_, err := engine.EnsureImage(context.Background(), ref, !c.noPull, amd64Engine)
 			require.ErrorContains(t, err, c.err)
 			require.ErrorContains(t, err, `"`+ref+`": `)
@@ -120,7 +123,7 @@ func TestPlatforms(t *testing.T) {
 		"32 bit of the other": {"linux", "arm", "amd64", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := imageEngine(t, ample, inTurn(imageOf(c.os, c.arch)), nil)
+			engine := imageEngine(t, inTurn(imageOf(c.os, c.arch)), nil)
 			_, err := engine.EnsureImage(context.Background(), ref, true, Engine{Architecture: c.engine})
 			if c.good {
 				require.NoError(t, err)
@@ -150,7 +153,7 @@ func TestPullMessagesAreBounded(t *testing.T) {
 		"list over many lines": flood(goodPull+"[", "0,\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := imageEngine(t, ample, inTurn(notFound), pull)
+			engine := imageEngine(t, inTurn(notFound), pull)
 			_, err := engine.EnsureImage(context.Background(), ref, true, amd64Engine)
 			require.ErrorContains(t, err, "longer than 1048576 bytes")
 		})
@@ -163,12 +166,12 @@ func TestPullWatchdog(t *testing.T) {
 		w.(http.Flusher).Flush()
 		silent(w, r)
 	}
-	bounds := Bounds{Call: ample.Call, Stall: brief.Stall}
+	ctx := bounds.With(ample, bounds.Bounds{Call: time.Minute, Stall: briefly})
 	for name, pull := range map[string]http.HandlerFunc{"stalled": stalled, "silent": silent} {
 		t.Run(name, func(t *testing.T) {
-			engine := imageEngine(t, bounds, inTurn(notFound), pull)
+			engine := imageEngine(t, inTurn(notFound), pull)
 			inTime(t, func() {
-				_, err := engine.EnsureImage(context.Background(), ref, true, amd64Engine)
+				_, err := engine.EnsureImage(ctx, ref, true, amd64Engine)
 				require.ErrorContains(t, err, "pull: no progress from the engine for 100ms")
 			})
 		})

@@ -24,9 +24,9 @@ var removals = map[string]func(context.Context, *Client, time.Duration) error{
 	},
 }
 
-func removing(t *testing.T, bounds Bounds, s *script) *Client {
+func removing(t *testing.T, s *script) *Client {
 	t.Helper()
-	return fakeEngine(t, bounds, routes{
+	return fakeEngine(t, routes{
 		"DELETE /containers/c": func(w http.ResponseWriter, r *http.Request) {
 			if r.FormValue("force") != "1" || r.FormValue("v") != "1" {
 				t.Errorf("a running container, or its anonymous volumes, would stay: %s", r.URL)
@@ -49,7 +49,7 @@ func TestRemove(t *testing.T) {
 		} {
 			t.Run(what+"/"+name, func(t *testing.T) {
 				s := inTurn(answers...)
-				require.NoError(t, remove(context.Background(), removing(t, ample, s), 0))
+				require.NoError(t, remove(context.Background(), removing(t, s), 0))
 				require.Equal(t, len(answers), s.count())
 			})
 		}
@@ -61,11 +61,11 @@ func TestRemoveUnsure(t *testing.T) {
 	for what, remove := range removals {
 		t.Run(what, func(t *testing.T) {
 			late := inTurn(notFound, notFound, notFound, removed)
-			require.NoError(t, remove(context.Background(), removing(t, ample, late), time.Minute))
+			require.NoError(t, remove(context.Background(), removing(t, late), time.Minute))
 			require.Equal(t, 4, late.count())
 
 			never, start := inTurn(notFound), time.Now()
-			require.NoError(t, remove(context.Background(), removing(t, ample, never), 100*time.Millisecond))
+			require.NoError(t, remove(context.Background(), removing(t, never), 100*time.Millisecond))
 			require.GreaterOrEqual(t, time.Since(start), 100*time.Millisecond)
 		})
 	}
@@ -78,7 +78,7 @@ func TestRemoveNamesWhatIsLeft(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 				defer cancel()
 				inTime(t, func() {
-					err := remove(ctx, removing(t, ample, inTurn(last)), 0)
+					err := remove(ctx, removing(t, inTurn(last)), 0)
 					require.ErrorContains(t, err, what+" may be left: ")
 				})
 			})
@@ -91,7 +91,7 @@ func TestRemoveCutShortIsUnsure(t *testing.T) {
 	for what, remove := range removals {
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()
-		err := remove(ctx, removing(t, ample, inTurn(notFound)), time.Minute)
+		err := remove(ctx, removing(t, inTurn(notFound)), time.Minute)
 		require.ErrorContains(t, err, what+" may be left: ")
 	}
 }
@@ -100,8 +100,8 @@ func TestRemoveCutShortIsUnsure(t *testing.T) {
 func TestRemoveAsksAgainAfterSilence(t *testing.T) {
 	for what, remove := range removals {
 		s := inTurn(answer{}, removed)
-		c := removing(t, brief, s)
-		inTime(t, func() { require.NoError(t, remove(context.Background(), c, 0)) })
+		c := removing(t, s)
+		inTime(t, func() { require.NoError(t, remove(brief, c, 0)) })
 		require.GreaterOrEqual(t, s.count(), 2, what)
 	}
 }
@@ -112,7 +112,7 @@ func TestRemoveOfATreeTooDeep(t *testing.T) {
 	deep := "openfdat " + strings.Repeat("/d", 40_000) + ": too many open files"
 	for what, remove := range removals {
 		s := inTurn(refused(http.StatusInternalServerError, deep))
-		err := remove(context.Background(), removing(t, ample, s), 0)
+		err := remove(context.Background(), removing(t, s), 0)
 		require.ErrorContains(t, err, what+" may be left")
 		require.ErrorContains(t, err, "too many open files")
 		require.Less(t, len(err.Error()), 5000)

@@ -124,7 +124,7 @@ func TestTLS(t *testing.T) {
 			if c.host == "" {
 				c.host = "127.0.0.1"
 			}
-			engine := clientOf(t, ample, "tcp://"+net.JoinHostPort(c.host, port), append(c.env, pinned)...)
+			engine := clientOf(t, "tcp://"+net.JoinHostPort(c.host, port), append(c.env, pinned)...)
 			_, err = engine.Connect(context.Background())
 			a, attachErr := engine.Attach(context.Background(), "c", false)
 			if c.err != "" {
@@ -153,7 +153,7 @@ func TestCertificatesDoNotMatterToASocket(t *testing.T) {
 	noGoroutineStays(t)
 	l, host := listen(t, "unix")
 	serve(t, handler(t, attachable(t)), l)
-	engine := clientOf(t, ample, host, newCertificates(t).env()...)
+	engine := clientOf(t, host, newCertificates(t).env()...)
 	_, err := engine.Connect(context.Background())
 	require.NoError(t, err)
 	a, err := engine.Attach(context.Background(), "c", false)
@@ -165,10 +165,10 @@ func TestCertificatesDoNotMatterToASocket(t *testing.T) {
 // The default socket must be dialed also beside certificates. Whether anybody
 // listens on it is not this test's business.
 func TestCertificatesWithoutHost(t *testing.T) {
-	engine := clientOf(t, brief, "", newCertificates(t).env()...)
+	engine := clientOf(t, "", newCertificates(t).env()...)
 	require.Equal(t, "unix:///var/run/docker.sock", engine.Host())
 	require.NotPanics(t, func() {
-		if conn, err := engine.api.Dialer()(context.Background()); err == nil {
+		if conn, err := engine.api.Dialer()(brief); err == nil {
 			conn.Close()
 		}
 	})
@@ -183,7 +183,7 @@ func TestBadConfiguration(t *testing.T) {
 			for name, value := range env {
 				t.Setenv(name, value)
 			}
-			_, err := New("", ample)
+			_, err := New("")
 			require.ErrorContains(t, err, "engine configuration: ")
 		})
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // ErrGone is returned for a container that somebody else removed.
@@ -34,7 +36,8 @@ type Exit struct {
 func (c *Client) Wait(ctx context.Context, name string) (<-chan Exit, error) {
 	// The registration is bounded, the wait is not.
 	call, end := context.WithCancelCause(ctx)
-	late := time.AfterFunc(c.bounds.Call, func() { end(errNoAnswer(c.bounds.Call)) })
+	bound := bounds.From(ctx).Call
+	late := time.AfterFunc(bound, func() { end(errNoAnswer(bound)) })
 	results, errs := c.api.ContainerWait(call, name, container.WaitConditionNextExit)
 	late.Stop()
 	select {
@@ -75,7 +78,8 @@ func (c *Client) confirm(ctx context.Context, name string, e Exit) Exit {
 	if e.Err != nil {
 		e.Broke = time.Now()
 	}
-	silence := time.Now().Add(2 * c.bounds.Call)
+	patience := 2 * bounds.From(ctx).Call
+	silence := time.Now().Add(patience)
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		state, err := c.Inspect(ctx, name)
 		switch {
@@ -89,7 +93,7 @@ func (c *Client) confirm(ctx context.Context, name string, e Exit) Exit {
 		case err == nil && !state.Running:
 			return exited(state, state.ExitCode, e.Broke)
 		case err == nil && e.Err != nil:
-			silence = time.Now().Add(2 * c.bounds.Call)
+			silence = time.Now().Add(patience)
 		case err == nil:
 			err = errors.New("the engine reported an exit, but the container has not stopped")
 		}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 const (
@@ -47,7 +49,7 @@ const broken = "broken"
 func waitAnswered(t *testing.T, body string, inspects http.HandlerFunc) Exit {
 	t.Helper()
 	wait := make(pending)
-	c := fakeEngine(t, ample, routes{waitRoute: wait.serve, inspectRoute: inspects})
+	c := fakeEngine(t, routes{waitRoute: wait.serve, inspectRoute: inspects})
 	exited, err := c.Wait(context.Background(), "c")
 	require.NoError(t, err)
 	wait <- body
@@ -118,9 +120,9 @@ func TestConfirmGivesUp(t *testing.T) {
 		"exit of a running container": {Exit{Code: 7}, inTurn(state("running", 0)).serve, "has not stopped"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := fakeEngine(t, Bounds{Call: 300 * time.Millisecond}, routes{inspectRoute: c.inspects})
+			engine := fakeEngine(t, routes{inspectRoute: c.inspects})
 			inTime(t, func() {
-				err := engine.confirm(context.Background(), "c", c.said).Err
+				err := engine.confirm(bounds.With(ample, bounds.Bounds{Call: 300 * time.Millisecond}), "c", c.said).Err
 				require.ErrorContains(t, err, c.err)
 				require.Equal(t, c.said.Err != nil, errors.Is(err, lost), "the break is told, too")
 				require.NotErrorIs(t, err, context.DeadlineExceeded)
@@ -134,7 +136,7 @@ func TestConfirmGivesUp(t *testing.T) {
 func TestConfirmWaitsForALongRun(t *testing.T) {
 	const bound, run = 300 * time.Millisecond, 700 * time.Millisecond
 	start := time.Now()
-	engine := fakeEngine(t, Bounds{Call: bound}, routes{inspectRoute: func(w http.ResponseWriter, r *http.Request) {
+	engine := fakeEngine(t, routes{inspectRoute: func(w http.ResponseWriter, r *http.Request) {
 		now := state("running", 0)
 		if time.Since(start) > run {
 			now = state("exited", 7)
@@ -142,7 +144,7 @@ func TestConfirmWaitsForALongRun(t *testing.T) {
 		inTurn(now).serve(w, r)
 	}})
 	inTime(t, func() {
-		exit := engine.confirm(context.Background(), "c", Exit{Err: io.ErrUnexpectedEOF})
+		exit := engine.confirm(bounds.With(ample, bounds.Bounds{Call: bound}), "c", Exit{Err: io.ErrUnexpectedEOF})
 		require.NoError(t, exit.Err)
 		require.Equal(t, 7, exit.Code)
 		require.WithinDuration(t, start, exit.Broke, run)
@@ -154,7 +156,7 @@ func TestWaitEndsWithContext(t *testing.T) {
 	for name, body := range map[string]string{"waiting": "", "broken": broken} {
 		t.Run(name, func(t *testing.T) {
 			wait, looks := make(pending), make(chan struct{}, 1000)
-			c := fakeEngine(t, ample, routes{waitRoute: wait.serve, inspectRoute: func(w http.ResponseWriter, r *http.Request) {
+			c := fakeEngine(t, routes{waitRoute: wait.serve, inspectRoute: func(w http.ResponseWriter, r *http.Request) {
 				inTurn(state("running", 0)).serve(w, r)
 				looks <- struct{}{}
 			}})
@@ -175,13 +177,13 @@ func TestWaitEndsWithContext(t *testing.T) {
 }
 
 func TestWaitRegistration(t *testing.T) {
-	refuses := fakeEngine(t, ample, routes{waitRoute: inTurn(refused(404, "no such container")).serve})
+	refuses := fakeEngine(t, routes{waitRoute: inTurn(refused(404, "no such container")).serve})
 	_, err := refuses.Wait(context.Background(), "c")
 	require.ErrorContains(t, err, "no such container")
 
-	mute := fakeEngine(t, brief, routes{waitRoute: silent})
+	mute := fakeEngine(t, routes{waitRoute: silent})
 	inTime(t, func() {
-		_, err := mute.Wait(context.Background(), "c")
+		_, err := mute.Wait(brief, "c")
 		require.ErrorContains(t, err, "no answer from the engine within 100ms")
 	})
 }
@@ -190,8 +192,8 @@ func TestWaitRegistration(t *testing.T) {
 func TestWaitOutlivesItsBound(t *testing.T) {
 	const bound = 400 * time.Millisecond
 	wait := make(pending)
-	c := fakeEngine(t, Bounds{Call: bound}, routes{waitRoute: wait.serve, inspectRoute: inTurn(state("exited", 7)).serve})
-	exited, err := c.Wait(context.Background(), "c")
+	c := fakeEngine(t, routes{waitRoute: wait.serve, inspectRoute: inTurn(state("exited", 7)).serve})
+	exited, err := c.Wait(bounds.With(ample, bounds.Bounds{Call: bound}), "c")
 	require.NoError(t, err)
 	select {
 	case exit := <-exited:

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // watchdog ends a transfer in which the engine is silent for too long. A
@@ -15,9 +17,10 @@ type watchdog struct {
 	end   context.CancelCauseFunc
 }
 
-// watch returns a context that ends when the engine has been silent for bound,
+// watch returns a context that ends when the engine has been silent for too long,
 // and the watchdog, which is running: the engine owes its first answer.
-func watch(ctx context.Context, bound time.Duration, what string) (context.Context, *watchdog) {
+func watch(ctx context.Context, what string) (context.Context, *watchdog) {
+	bound := bounds.From(ctx).Stall
 	ctx, end := context.WithCancelCause(ctx)
 	silent := func() { end(fmt.Errorf("%s: no progress from the engine for %v", what, bound)) }
 	return ctx, &watchdog{timer: time.AfterFunc(bound, silent), bound: bound, end: end}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
 // after is a reader whose every Read takes as long.
@@ -34,7 +36,7 @@ func TestWatchdogClock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ctx, dog := watch(t.Context(), time.Minute, "transfer")
+				ctx, dog := watch(bounds.With(t.Context(), bounds.Bounds{Stall: time.Minute}), "transfer")
 				defer dog.stop()
 				r := c.wrap(dog, after(c.read))
 				for range 5 {
@@ -54,7 +56,7 @@ func TestWatchdogClock(t *testing.T) {
 // The engine owes its first answer.
 func TestWatchdogRunsFromTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, dog := watch(t.Context(), time.Minute, "transfer")
+		ctx, dog := watch(bounds.With(t.Context(), bounds.Bounds{Stall: time.Minute}), "transfer")
 		defer dog.stop()
 		start := time.Now()
 		<-ctx.Done()
@@ -74,7 +76,7 @@ func TestSlowIsNotSilent(t *testing.T) {
 		}
 	}
 	var uploaded []byte
-	engine := fakeEngine(t, Bounds{Call: ample.Call, Stall: stall}, routes{
+	engine := fakeEngine(t, routes{
 		"GET /images/a/json":  inTurn(notFound, present).serve,
 		"POST /images/create": slowly,
 		downloadRoute:         withStat(0, 1, slowly),
@@ -98,6 +100,6 @@ func TestSlowIsNotSilent(t *testing.T) {
 			_, err := c.EnsureImage(ctx, "a", true, amd64Engine)
 			return err
 		},
-	}, context.Background(), engine, func(t *testing.T, err error) { require.NoError(t, err) })
+	}, bounds.With(ample, bounds.Bounds{Call: time.Minute, Stall: stall}), engine, func(t *testing.T, err error) { require.NoError(t, err) })
 	require.Len(t, uploaded, 1)
 }

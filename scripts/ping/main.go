@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
@@ -19,7 +18,7 @@ func main() {
 }
 
 func ping() error {
-	engine, err := dockerx.New("", dockerx.Bounds{Call: 15 * time.Second})
+	engine, err := dockerx.New("")
 	if err != nil {
 		return err
 	}
