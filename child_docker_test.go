@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // The test binary acts as another process that uses this package when its
@@ -32,6 +33,7 @@ const (
 	runsDeadline = "run deadline" // the same, with a deadline of childDeadline
 	runsHuge     = "run huge"     // see childHuge
 	sweeps       = "sweep"        // a Sweep, whose report it prints
+	tellsOwner   = "tell owner"   // nothing; it prints what its labels would say of it
 )
 
 // A child's run with a deadline expires soon, but not before it has begun.
@@ -56,6 +58,9 @@ func childMain(mode string) int {
 	switch mode {
 	case sweeps:
 		return childSweep(ctx)
+	case tellsOwner:
+		fmt.Print(owner.Self())
+		return 0
 	case runsHuge:
 		return childHuge()
 	case runsShortly:
@@ -72,7 +77,7 @@ func childMain(mode string) int {
 		return 1
 	}
 	defer r.Close()
-	ctx = withID(bounds.With(ctx, b), os.Getenv(childRun))
+	ctx = owner.WithID(bounds.With(ctx, b), os.Getenv(childRun))
 	res, err := r.RunOnce(ctx, Job{
 		Image: os.Getenv(childImage), Cmd: cmd, Limits: Limits{Network: "none"},
 		InputTar: bytes.NewReader(tarOf(imageTB{}, file{name: "in", body: "input"})),
@@ -106,7 +111,7 @@ type child struct {
 // becomes an argument of, such as unshare, may be empty.
 func startChild(t testing.TB, mode, host string, through ...string) *child {
 	t.Helper()
-	return startChildAs(t, randomID(), mode, host, through...)
+	return startChildAs(t, owner.RandomID(), mode, host, through...)
 }
 
 func startChildAs(t testing.TB, id, mode, host string, through ...string) *child {
@@ -131,6 +136,14 @@ func (c *child) kill() { c.cmd.Process.Kill(); <-c.ended }
 // engineHost is the engine's address, as the tests know it.
 func engineHost() string { return api.DaemonHost() }
 
+// endedProcess is the label of a process of this place that has ended.
+func endedProcess(t testing.TB) string {
+	t.Helper()
+	c := startChild(t, tellsOwner, engineHost())
+	<-c.ended
+	return c.said.String()
+}
+
 // inNewPIDs starts a command in a PID namespace of its own, in which it is PID 1.
 var inNewPIDs = []string{"unshare", "--pid", "--fork", "--mount-proc", "--kill-child"}
 
@@ -140,7 +153,7 @@ func startRunningChild(t *testing.T, mode string, through ...string) *child {
 	c := startChild(t, mode, engineHost(), through...)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	waitRunning(t, ctx, namePrefix+c.id)
+	waitRunning(t, ctx, owner.NamePrefix+c.id)
 	return c
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // mortalBounds are short, so that an engine which is gone is given up soon, but
@@ -69,7 +70,7 @@ func (m *mortal) comesBack(t *testing.T) {
 	m.die(t, "kill", all...)
 	close(killed)
 	m.start(t)
-	letGo(t.Context(), m.api, namePrefix+outlives.id) // if the engine has not ended it
+	letGo(t.Context(), m.api, owner.NamePrefix+outlives.id) // if the engine has not ended it
 	for op, d := range runs {
 		d.end(t, string(op))
 		require.Less(t, d.took(), promptAfterDeath+d.bounds.Cleanup)

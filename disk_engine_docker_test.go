@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // An engine that cannot make the disk runs nothing.
@@ -106,7 +107,7 @@ func TestDiskSweep(t *testing.T) {
 	_, id, err := runWith(bounds.With(context.Background(), gone.bounds("")), r, capped("echo ran", 16))
 	require.NoError(t, r.Close())
 	require.ErrorIs(t, err, ErrCleanup)
-	holder, err := api.ContainerInspect(context.Background(), namePrefix+id+"-stage")
+	holder, err := api.ContainerInspect(context.Background(), owner.NamePrefix+id+"-stage")
 	require.NoError(t, err)
 	require.True(t, holder.State.Running)
 	sweepOnce(t, bounds.Default())

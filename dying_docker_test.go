@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // dying is a run on the engine. reached is closed in the phase of interest.
@@ -38,7 +39,7 @@ func (m *mortal) run(script string) *dying {
 	return &dying{
 		job: Job{Image: m.image, Cmd: []string{"sh", "-c", script}, Limits: Limits{Network: "none"},
 			InputTar: bytes.NewReader(emptyTar()), Collect: []string{"/workspace"}},
-		ctx: context.Background(), bounds: mortalBounds, id: randomID(),
+		ctx: context.Background(), bounds: mortalBounds, id: owner.RandomID(),
 		reached: make(chan struct{}), done: make(chan struct{}),
 	}
 }
@@ -58,7 +59,7 @@ func (m *mortal) begin(t *testing.T, runs ...*dying) {
 		require.NoError(t, err)
 		go func() {
 			defer close(d.done)
-			d.res, d.err = r.RunOnce(withID(bounds.With(d.ctx, d.bounds), d.id), d.job)
+			d.res, d.err = r.RunOnce(owner.WithID(bounds.With(d.ctx, d.bounds), d.id), d.job)
 			d.ended = time.Now()
 			r.Close()
 		}()
@@ -101,7 +102,7 @@ func (d *dying) mayBeLeft(t *testing.T, objects ...string) {
 	require.NotErrorIs(t, d.err, context.DeadlineExceeded)
 	require.Equal(t, -1, d.res.ExitCode)
 	for _, object := range objects {
-		require.ErrorContains(t, d.err, fmt.Sprintf(object, namePrefix+d.id)+" may be left: ")
+		require.ErrorContains(t, d.err, fmt.Sprintf(object, owner.NamePrefix+d.id)+" may be left: ")
 	}
 }
 

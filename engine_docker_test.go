@@ -25,6 +25,7 @@ import (
 	"github.com/docker/docker/client"
 	"github.com/stretchr/testify/require"
 
+	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/internal/rootfs"
 )
 
@@ -178,8 +179,8 @@ func doContext(t testing.TB, ctx context.Context, j Job) (Result, error) {
 
 // runWith also returns the ID of the run.
 func runWith(ctx context.Context, r *Runner, j Job) (Result, string, error) {
-	id := randomID()
-	res, err := r.RunOnce(withID(ctx, id), j)
+	id := owner.RandomID()
+	res, err := r.RunOnce(owner.WithID(ctx, id), j)
 	return res, id, err
 }
 
@@ -203,7 +204,7 @@ func output(t testing.TB, j Job) string {
 // volumes of one run.
 func assertNothingLeft(t testing.TB, id string) {
 	t.Helper()
-	label := filters.NewArgs(filters.Arg("label", labelRun+"="+id))
+	label := filters.NewArgs(filters.Arg("label", owner.LabelRun+"="+id))
 	containers, err := api.ContainerList(context.Background(), container.ListOptions{All: true, Filters: label})
 	require.NoError(t, err)
 	require.Empty(t, containers, "containers left")

@@ -17,6 +17,8 @@ import (
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // edits are what somebody between the library and the engine could make of a
@@ -72,7 +74,7 @@ func TestEditedCreateNeverStarts(t *testing.T) {
 			require.Empty(t, res.Logs)
 			require.Equal(t, -1, res.ExitCode)
 			assertNothingLeft(t, id)
-			assertNeverStarted(t, namePrefix+id, begin)
+			assertNeverStarted(t, owner.NamePrefix+id, begin)
 		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // matrix runs one job again and again, each time with one fault, and checks at
@@ -104,7 +105,7 @@ func (m *matrix) run(t *testing.T, ctx context.Context, p *faultProxy, b bounds.
 	defer cancel()
 	start := time.Now()
 	o.res, o.id, o.err = runWith(ctx, r, j)
-	t.Cleanup(func() { removeObjects(t, objectsOf(t, labelRun+"="+o.id)) })
+	t.Cleanup(func() { removeObjects(t, objectsOf(t, owner.LabelRun+"="+o.id)) })
 	require.Less(t, time.Since(start), limit, "%v", o.err)
 	require.NoError(t, r.Close())
 	p.release()

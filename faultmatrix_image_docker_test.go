@@ -13,6 +13,8 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // push puts the job's image into a registry of the test's. It stays on the
@@ -51,7 +53,7 @@ const manifestType = "application/vnd.docker.distribution.manifest.v2+json"
 // a registry's files are not safe to read while they are written.
 func (m *matrix) fresh(t *testing.T) Job {
 	t.Helper()
-	tag := randomID()
+	tag := owner.RandomID()
 	put, err := http.NewRequest(http.MethodPut, m.manifest(tag), bytes.NewReader(m.stored))
 	require.NoError(t, err)
 	put.Header.Set("Content-Type", manifestType)

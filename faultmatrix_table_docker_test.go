@@ -17,6 +17,8 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // table has a row for each request that met a fault, and a column for each
@@ -59,7 +61,7 @@ func (m *matrix) checkAtEnd(t *testing.T) {
 	goroutines := len(goroutinesBeyond(0))
 	t.Cleanup(func() {
 		t.Helper()
-		objects := objectsOf(t, labelOwner+"="+self().String())
+		objects := objectsOf(t, owner.LabelOwner+"="+owner.Self().String())
 		open := descriptors(t)
 		running := goroutinesBeyond(goroutines)
 		for end := time.Now().Add(3 * time.Second); len(open) > files && time.Now().Before(end); open = descriptors(t) {

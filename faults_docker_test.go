@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // TestFaultAtEveryRequest runs a job with a pull, an input and artifacts as
@@ -96,7 +98,7 @@ func (m *matrix) canceled(t *testing.T, i int, o outcome) {
 // left is named, and all that is left is among it.
 func (m *matrix) unreachable(t *testing.T, x exchange, o outcome, made bool) {
 	t.Helper()
-	left := objectsOf(t, labelRun+"="+o.id)
+	left := objectsOf(t, owner.LabelRun+"="+o.id)
 	assertTrue(t, o.err, append(stepsOf(x.request), OpCleanup))
 	require.Equal(t, made, errors.Is(o.err, ErrCleanup), "%v", o.err)
 	for _, object := range left {

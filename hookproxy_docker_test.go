@@ -18,6 +18,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // hookProxy stands between the library and an engine and calls its hooks, which
@@ -110,7 +112,7 @@ func requestText(r *http.Request) string {
 
 var (
 	apiVersion = regexp.MustCompile(`^/v1\.\d+/`)
-	nameOfRun  = regexp.MustCompile(namePrefix + `[0-9a-f]{32}`)
+	nameOfRun  = regexp.MustCompile(owner.NamePrefix + `[0-9a-f]{32}`)
 )
 
 type hookedBody struct {

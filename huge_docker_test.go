@@ -15,6 +15,8 @@ import (
 
 	"github.com/docker/docker/client"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // hugeOutput is what the job below prints, in bytes.
@@ -54,11 +56,11 @@ func childHuge() int {
 	defer r.Close()
 	var disk int64
 	wait, proceed := io.Pipe()
-	res, err := r.RunOnce(withID(context.Background(), os.Getenv(childRun)), Job{
+	res, err := r.RunOnce(owner.WithID(context.Background(), os.Getenv(childRun)), Job{
 		Image: os.Getenv(childImage), Limits: Limits{Network: "none"},
 		Cmd: []string{"sh", "-c", fmt.Sprintf("head -c %d /dev/zero; truncate -s 20G /workspace/sparse; echo done >&2; read x", hugeOutput-len("done\n"))},
 		Stderr: writerFunc(func(p []byte) (int, error) {
-			disk = onDisk(namePrefix + os.Getenv(childRun))
+			disk = onDisk(owner.NamePrefix + os.Getenv(childRun))
 			proceed.Close()
 			return len(p), nil
 		}),

@@ -20,6 +20,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // loadImage loads an image in the format of docker save: its configuration may
@@ -60,7 +62,7 @@ var meddling = sync.OnceValue(func() string {
 		Env:        []string{"PATH=/bin", "A=image", "B=image", "HOME=/root", "GOPATH=/go"},
 		StopSignal: "SIGCONT",
 		WorkingDir: "/src",
-		Labels:     map[string]string{labelRun: "another", "b": "image"},
+		Labels:     map[string]string{owner.LabelRun: "another", "b": "image"},
 	})
 })
 
@@ -134,29 +136,29 @@ func TestImageConfigAsTheEngineSeesTheContainer(t *testing.T) {
 	j := sh("sleep 1000")
 	j.Image = meddling()
 	j.InputTar = bytes.NewReader(tarOf(t))
-	id, ended := randomID(), make(chan error, 1)
+	id, ended := owner.RandomID(), make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel() // there is no start to wait for after the end
-		_, err := r.RunOnce(withID(context.Background(), id), j)
+		_, err := r.RunOnce(owner.WithID(context.Background(), id), j)
 		ended <- err
 	}()
-	waitRunning(t, ctx, namePrefix+id)
-	seen, err := api.ContainerInspect(t.Context(), namePrefix+id)
-	staging, stagingErr := api.ContainerInspect(t.Context(), namePrefix+id+"-stage")
-	require.NoError(t, api.ContainerKill(t.Context(), namePrefix+id, "KILL"))
+	waitRunning(t, ctx, owner.NamePrefix+id)
+	seen, err := api.ContainerInspect(t.Context(), owner.NamePrefix+id)
+	staging, stagingErr := api.ContainerInspect(t.Context(), owner.NamePrefix+id+"-stage")
+	require.NoError(t, api.ContainerKill(t.Context(), owner.NamePrefix+id, "KILL"))
 	require.NoError(t, errors.Join(err, stagingErr))
 	require.NoError(t, <-ended)
 	require.NoError(t, r.Close())
 	assertNothingLeft(t, id)
 
-	require.Equal(t, map[string]string{labelRun: id, labelOwner: self().String(), labelExpires: noExpiry, "b": "image"}, seen.Config.Labels)
+	require.Equal(t, map[string]string{owner.LabelRun: id, owner.LabelOwner: owner.Self().String(), owner.LabelExpires: owner.NoExpiry, "b": "image"}, seen.Config.Labels)
 	require.Nil(t, seen.State.Health)
 	var mounts []string
 	for _, m := range append(seen.Mounts, staging.Mounts...) {
 		require.Equal(t, mount.TypeVolume, m.Type)
-		require.True(t, strings.HasPrefix(m.Name, namePrefix+id), "anonymous: %s at %s", m.Name, m.Destination)
-		mounts = append(mounts, strings.TrimPrefix(m.Destination, "/"+namePrefix+id))
+		require.True(t, strings.HasPrefix(m.Name, owner.NamePrefix+id), "anonymous: %s at %s", m.Name, m.Destination)
+		mounts = append(mounts, strings.TrimPrefix(m.Destination, "/"+owner.NamePrefix+id))
 	}
 	slices.Sort(mounts)
 	require.Equal(t, []string{"/workspace", "/workspace", "/workspace/cache", "/workspace/cache"}, mounts)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // moment is when a process is killed, seen from one of its requests.
@@ -47,7 +48,7 @@ type steps struct {
 }
 
 func (s *steps) next(request string) step {
-	request = strings.ReplaceAll(request, namePrefix+s.id, "job")
+	request = strings.ReplaceAll(request, owner.NamePrefix+s.id, "job")
 	request = strings.ReplaceAll(request, "docker.io/"+busybox(), "ref")
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,7 +63,7 @@ func newSteps(id string) *steps { return &steps{id: id, seen: map[string]int{}} 
 func stepsOfARun(t *testing.T) (all []step) {
 	t.Helper()
 	var mu sync.Mutex
-	id := randomID()
+	id := owner.RandomID()
 	counted := newSteps(id)
 	g := newGate(t, func(request string) fate {
 		s := counted.next(request)
@@ -105,7 +106,7 @@ func TestKilledAtEveryRequest(t *testing.T) {
 // killedAt tells whether the Sweep had something to do. A Sweep of another cell
 // may have done it.
 func killedAt(t *testing.T, at step, m moment) (left bool) {
-	id := randomID()
+	id := owner.RandomID()
 	counted := newSteps(id)
 	started, killed := make(chan *child, 1), make(chan struct{})
 	kill := func() {

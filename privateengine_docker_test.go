@@ -24,6 +24,8 @@ import (
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // privateEngine is a dockerd of a test's own, which may be killed. It lives in
@@ -175,7 +177,7 @@ func (e *privateEngine) busybox(t *testing.T) string {
 // left lists the objects of all runs on the engine, as errors name them.
 func (e *privateEngine) left(t *testing.T) []string {
 	t.Helper()
-	runs := filters.NewArgs(filters.Arg("label", labelRun))
+	runs := filters.NewArgs(filters.Arg("label", owner.LabelRun))
 	containers, err := e.api.ContainerList(context.Background(), container.ListOptions{All: true, Filters: runs})
 	require.NoError(t, err)
 	volumes, err := e.api.VolumeList(context.Background(), volume.ListOptions{Filters: runs})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -25,17 +26,17 @@ type run struct {
 
 // newRun names a run, and makes it known as a live one until it has ended.
 func (r *Runner) newRun(ctx context.Context) *run {
-	id := newID(ctx)
-	beginRun(id)
+	id := owner.NewID(ctx)
+	owner.Begin(id)
 	return &run{
-		Runner: r, id: id, name: namePrefix + id, bounds: bounds.From(ctx),
+		Runner: r, id: id, name: owner.NamePrefix + id, bounds: bounds.From(ctx),
 		sent: map[string]func(*container.HostConfig, *container.Config) error{},
 	}
 }
 
 // end undoes everything. What could not be removed is a Sweep's from now on.
 func (r *run) end(ctx context.Context) error {
-	defer endRun(r.id)
+	defer owner.End(r.id)
 	return r.undo.run(ctx, r.bounds.Cleanup)
 }
 
@@ -46,7 +47,7 @@ func (r *run) label(ctx context.Context, engine dockerx.Engine) {
 	if deadline, bounded := ctx.Deadline(); bounded {
 		expires = engine.Time(time.Now()).Add(time.Until(deadline) + r.bounds.Ending())
 	}
-	r.labels = labelsOf(r.id, expires)
+	r.labels = owner.Labels(r.id, expires)
 }
 
 // createVolume makes a volume that is removed at the run's end, and returns where

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 func TestFirstRunsAtOnceAskTheEngineOnce(t *testing.T) {
@@ -66,10 +68,10 @@ type ending struct {
 
 // startRun begins a run and returns its ID.
 func startRun(ctx context.Context, r *Runner, j Job) (id string, ended <-chan ending) {
-	id = randomID()
+	id = owner.RandomID()
 	end := make(chan ending, 1)
 	go func() {
-		res, err := r.RunOnce(withID(ctx, id), j)
+		res, err := r.RunOnce(owner.WithID(ctx, id), j)
 		end <- ending{res, err}
 	}()
 	return id, end

@@ -12,11 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // ofRun are the entries of a report about a child's run, for one reason.
 func ofRun(id, why string) []string {
-	name := namePrefix + id
+	name := owner.NamePrefix + id
 	return []string{"container " + name + why, "container " + name + "-stage" + why, "volume " + name + "-0" + why}
 }
 
@@ -24,10 +25,10 @@ func ofRun(id, why string) []string {
 // break since it was started.
 func requireUntouched(t *testing.T, id string) {
 	t.Helper()
-	c, err := api.ContainerInspect(context.Background(), namePrefix+id)
+	c, err := api.ContainerInspect(context.Background(), owner.NamePrefix+id)
 	require.NoError(t, err)
 	require.Equal(t, container.StateRunning, c.State.Status)
-	_, err = api.VolumeInspect(context.Background(), namePrefix+id+"-0")
+	_, err = api.VolumeInspect(context.Background(), owner.NamePrefix+id+"-0")
 	require.NoError(t, err)
 }
 
@@ -57,11 +58,11 @@ func TestSweepByAnotherProcess(t *testing.T) {
 	r, err := New(Options{})
 	require.NoError(t, err)
 	id, ended := startRun(context.Background(), r, sh("sleep 1000"))
-	waitRunning(t, context.Background(), namePrefix+id)
+	waitRunning(t, context.Background(), owner.NamePrefix+id)
 	for name, through := range map[string][]string{"one PID namespace": nil, "two PID namespaces": inNewPIDs} {
 		c := startChild(t, sweeps, engineHost(), through...)
 		<-c.ended
-		require.Contains(t, c.said.String(), `"container `+namePrefix+id+`: its process`, name)
+		require.Contains(t, c.said.String(), `"container `+owner.NamePrefix+id+`: its process`, name)
 		require.Contains(t, c.said.String(), "error: <nil>", name)
 	}
 	require.Empty(t, ended, "it still runs")
@@ -81,10 +82,10 @@ func TestSweepBesideAnUnseenProcess(t *testing.T) {
 	require.ElementsMatch(t, want, about(c.id, sweepOnce(t, bounds.Default()).Left))
 
 	ctx := context.Background()
-	for _, name := range []string{namePrefix + c.id, namePrefix + c.id + "-stage"} {
+	for _, name := range []string{owner.NamePrefix + c.id, owner.NamePrefix + c.id + "-stage"} {
 		require.NoError(t, api.ContainerRemove(ctx, name, container.RemoveOptions{Force: true}))
 	}
-	require.NoError(t, api.VolumeRemove(ctx, namePrefix+c.id+"-0", false))
+	require.NoError(t, api.VolumeRemove(ctx, owner.NamePrefix+c.id+"-0", false))
 }
 
 // With a deadline it expires.

@@ -13,6 +13,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // stranger is another client of the engine, who acts once in a phase of a run.
@@ -33,8 +35,8 @@ func (s *stranger) run(t *testing.T, j Job) (Result, error) {
 func (s *stranger) runContext(t *testing.T, ctx context.Context, j Job) (Result, error) {
 	t.Helper()
 	var once sync.Once
-	id := randomID()
-	name := namePrefix + id
+	id := owner.RandomID()
+	name := owner.NamePrefix + id
 	p := &hookProxy{dial: func(ctx context.Context) (net.Conn, error) { return api.Dialer()(ctx) }}
 	p.before = func(request string) {
 		if request == s.phase {
@@ -58,7 +60,7 @@ func (s *stranger) runContext(t *testing.T, ctx context.Context, j Job) (Result,
 		letGo(watch, api, name) // no matter if the job is not there any more
 	}()
 	begin := time.Now()
-	res, err := r.RunOnce(withID(ctx, id), j)
+	res, err := r.RunOnce(owner.WithID(ctx, id), j)
 	require.Less(t, time.Since(begin), 25*time.Second)
 	unwatch()
 	<-watched

@@ -9,6 +9,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // SweepReport is what a Sweep did. Its entries begin with "container" or
@@ -49,7 +50,7 @@ func (r *Runner) Sweep(ctx context.Context) (SweepReport, error) {
 	var failed []error
 	for _, o := range objects {
 		what := o.Kind + " " + o.Name
-		why := keepReason(o.Labels, now.Add(-limits.Grace))
+		why := owner.KeepReason(o.Labels, now.Add(-limits.Grace))
 		if why == "" {
 			if err := r.remove(ctx, o); err != nil {
 				failed = append(failed, err)
@@ -76,15 +77,15 @@ func (r *Runner) survey(ctx context.Context) (now time.Time, objects []dockerx.O
 	}
 	// A volume that is listed before the containers is not held by one that is
 	// created after them.
-	volumes, err := r.engine.Volumes(ctx, labelRun)
+	volumes, err := r.engine.Volumes(ctx, owner.LabelRun)
 	if err != nil {
 		return now, nil, err
 	}
-	containers, err := r.engine.Containers(ctx, labelRun)
+	containers, err := r.engine.Containers(ctx, owner.LabelRun)
 	return now, slices.DeleteFunc(slices.Concat(containers, volumes), notOurs), err
 }
 
-func notOurs(o dockerx.Object) bool { return !ours(o.Name, o.Labels) }
+func notOurs(o dockerx.Object) bool { return !owner.Ours(o.Name, o.Labels) }
 
 func (r *Runner) remove(ctx context.Context, o dockerx.Object) error {
 	bound := bounds.From(ctx).Cleanup
@@ -108,7 +109,7 @@ func (r *Runner) remove(ctx context.Context, o dockerx.Object) error {
 		if !again {
 			return errors.Join(err, failed)
 		}
-		holders, listErr := r.engine.Containers(ctx, labelRun+"="+o.Labels[labelRun])
+		holders, listErr := r.engine.Containers(ctx, owner.LabelRun+"="+o.Labels[owner.LabelRun])
 		failed = listErr // of the last try: while there is time, there is another
 		for _, c := range slices.DeleteFunc(holders, notOurs) {
 			failed = errors.Join(failed, r.engine.Remove(ctx, c.Name, 0))

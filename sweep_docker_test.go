@@ -16,12 +16,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // leftOf lists what the engine has of a run.
 func leftOf(t testing.TB, id string) []string {
 	t.Helper()
-	return objectNames(t, filters.Arg("label", labelRun+"="+id))
+	return objectNames(t, filters.Arg("label", owner.LabelRun+"="+id))
 }
 
 // objectNames lists containers in every state, and volumes.
@@ -42,8 +43,8 @@ func objectNames(t testing.TB, which ...filters.KeyValuePair) (names []string) {
 }
 
 // runLabels are those of a run.
-func runLabels(id, owner, expires string) map[string]string {
-	return map[string]string{labelRun: id, labelOwner: owner, labelExpires: expires}
+func runLabels(id, process, expires string) map[string]string {
+	return map[string]string{owner.LabelRun: id, owner.LabelOwner: process, owner.LabelExpires: expires}
 }
 
 // makeContainer makes a container as nobody but a test does; it is removed at
@@ -68,17 +69,17 @@ func makeVolume(t *testing.T, name string, labels map[string]string) string {
 }
 
 // leftover makes what a run leaves: a volume, and a container that refers to it.
-func leftover(t *testing.T, owner string) (id string, objects []string) {
+func leftover(t *testing.T, process string) (id string, objects []string) {
 	t.Helper()
-	id = randomID()
-	name, labels := namePrefix+id, runLabels(id, owner, noExpiry)
+	id = owner.RandomID()
+	name, labels := owner.NamePrefix+id, runLabels(id, process, owner.NoExpiry)
 	v := makeVolume(t, name+"-0", labels)
 	c := makeContainer(t, name, busybox(), labels, mount.Mount{Type: mount.TypeVolume, Source: name + "-0", Target: "/workspace"})
 	return id, []string{c, v}
 }
 
 func TestSweepRemovesContainersInEveryState(t *testing.T) {
-	ctx, dead := context.Background(), endedOwner(t).String()
+	ctx, dead := context.Background(), endedProcess(t)
 	start := func(name string) error { return api.ContainerStart(ctx, name, container.StartOptions{}) }
 	for state, reach := range map[container.ContainerState]func(name string) error{
 		container.StateCreated: func(string) error { return nil },
@@ -99,8 +100,8 @@ func TestSweepRemovesContainersInEveryState(t *testing.T) {
 	} {
 		t.Run(string(state), func(t *testing.T) {
 			id, _ := leftover(t, dead)
-			require.NoError(t, reach(namePrefix+id))
-			c, err := api.ContainerInspect(ctx, namePrefix+id)
+			require.NoError(t, reach(owner.NamePrefix+id))
+			c, err := api.ContainerInspect(ctx, owner.NamePrefix+id)
 			require.NoError(t, err)
 			require.Equal(t, state, c.State.Status)
 			report := sweepOnce(t, bounds.Default())
@@ -112,21 +113,21 @@ func TestSweepRemovesContainersInEveryState(t *testing.T) {
 
 // Nothing is touched, or mentioned, whose labels and name are not those of a run.
 func TestSweepLeavesForeignObjects(t *testing.T) {
-	id, other := randomID(), randomID()
-	name, dead := namePrefix+id, endedOwner(t).String()
+	id, other := owner.RandomID(), owner.RandomID()
+	name, dead := owner.NamePrefix+id, endedProcess(t)
 	labels := runLabels(id, dead, "2020-01-01T00:00:00Z")
-	image := makeImage(t, "labelled", busyboxFiles(), "LABEL "+labelRun+"="+id+" "+labelOwner+"="+dead)
+	image := makeImage(t, "labelled", busyboxFiles(), "LABEL "+owner.LabelRun+"="+id+" "+owner.LabelOwner+"="+dead)
 	foreign := []string{
 		makeContainer(t, "mine-"+id, image, nil), // as any program can run an image
-		makeContainer(t, name, busybox(), runLabels(other, dead, noExpiry)),
-		makeContainer(t, name+"-stage", busybox(), runLabels("", dead, noExpiry)),
+		makeContainer(t, name, busybox(), runLabels(other, dead, owner.NoExpiry)),
+		makeContainer(t, name+"-stage", busybox(), runLabels("", dead, owner.NoExpiry)),
 		makeContainer(t, name+"-1", busybox(), nil),
-		makeContainer(t, name+"-2", busybox(), map[string]string{"io.synchestra.sandbox": id, labelOwner: dead}),
+		makeContainer(t, name+"-2", busybox(), map[string]string{"io.synchestra.sandbox": id, owner.LabelOwner: dead}),
 		makeContainer(t, name+"-stage2", busybox(), labels),
 		makeContainer(t, "my-"+name, busybox(), labels),
-		makeContainer(t, namePrefix+id[1:], busybox(), labels),
+		makeContainer(t, owner.NamePrefix+id[1:], busybox(), labels),
 		makeVolume(t, name+"-0", nil),
-		makeVolume(t, name+"-1", runLabels(other, dead, noExpiry)),
+		makeVolume(t, name+"-1", runLabels(other, dead, owner.NoExpiry)),
 		makeVolume(t, name+"-data", labels),
 		makeVolume(t, id, labels),
 	}
@@ -141,7 +142,7 @@ func TestSweepLeavesForeignObjects(t *testing.T) {
 }
 
 func TestSweepByExpiry(t *testing.T) {
-	elsewhere := owner{place: someBoot + "/1/2", pid: 1, start: "1", load: randomID()}.String()
+	elsewhere := "01234567-89ab-cdef-0123-456789abcdef/1/2/1/1/" + owner.RandomID()
 	unseen := ": its process cannot be seen from here, and it "
 	at := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
 	for name, c := range map[string]struct {
@@ -151,12 +152,12 @@ func TestSweepByExpiry(t *testing.T) {
 		"long ago":  {at(-time.Hour), nil},
 		"in grace":  {at(-time.Minute), func(e string) string { return unseen + "expires at " + e }},
 		"to come":   {at(time.Hour), func(e string) string { return unseen + "expires at " + e }},
-		"never":     {noExpiry, func(string) string { return unseen + "has no expiry" }},
+		"never":     {owner.NoExpiry, func(string) string { return unseen + "has no expiry" }},
 		"malformed": {"tomorrow", func(string) string { return unseen + "has no expiry" }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			id := randomID()
-			v := makeVolume(t, namePrefix+id+"-0", runLabels(id, elsewhere, c.expires))
+			id := owner.RandomID()
+			v := makeVolume(t, owner.NamePrefix+id+"-0", runLabels(id, elsewhere, c.expires))
 			report := sweepOnce(t, bounds.Default())
 			if c.why == nil {
 				require.Empty(t, leftOf(t, id))
@@ -170,11 +171,11 @@ func TestSweepByExpiry(t *testing.T) {
 }
 
 func TestSweepsAtOnce(t *testing.T) {
-	dead := endedOwner(t).String()
+	dead := endedProcess(t)
 	var ids []string
 	for range 4 {
 		id, _ := leftover(t, dead)
-		require.NoError(t, api.ContainerStart(context.Background(), namePrefix+id, container.StartOptions{}))
+		require.NoError(t, api.ContainerStart(context.Background(), owner.NamePrefix+id, container.StartOptions{}))
 		ids = append(ids, id)
 	}
 	r, err := New(Options{})
@@ -201,9 +202,9 @@ func TestSweepsAtOnce(t *testing.T) {
 // asks for all containers.
 func TestSweepOfAVolumeWhoseContainerComesUp(t *testing.T) {
 	t.Parallel()
-	id := randomID()
-	labels := runLabels(id, endedOwner(t).String(), noExpiry)
-	name := namePrefix + id
+	id := owner.RandomID()
+	labels := runLabels(id, endedProcess(t), owner.NoExpiry)
+	name := owner.NamePrefix + id
 	makeVolume(t, name+"-0", labels)
 	var once sync.Once
 	p := &hookProxy{dial: api.Dialer(), before: func(request string) {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // hasty gives up soon on an engine that is not there.
@@ -41,7 +42,7 @@ func TestSweepRemovesWhatAFailedCleanUpLeft(t *testing.T) {
 	j.InputTar = bytes.NewReader(tarOf(t, file{name: "in"}))
 	_, id, err := runWith(bounds.With(context.Background(), hasty), r, j)
 	require.ErrorIs(t, err, ErrCleanup)
-	name := namePrefix + id
+	name := owner.NamePrefix + id
 	left := []string{"container " + name, "container " + name + "-stage", "volume " + name + "-0"}
 	require.ElementsMatch(t, left, leftOf(t, id))
 
@@ -57,7 +58,7 @@ func TestSweepRemovesWhatAFailedCleanUpLeft(t *testing.T) {
 // The image's labels do not become those of the run: it would look left over.
 func TestLabelsOfARun(t *testing.T) {
 	image := makeImage(t, "expired", busyboxFiles(),
-		"LABEL "+labelRun+"=0 "+labelOwner+"="+endedOwner(t).String()+" "+labelExpires+"=2020-01-01T00:00:00Z")
+		"LABEL "+owner.LabelRun+"=0 "+owner.LabelOwner+"="+endedProcess(t)+" "+owner.LabelExpires+"=2020-01-01T00:00:00Z")
 	for _, bounded := range []bool{false, true} {
 		ctx, cancel := context.WithCancel(context.Background())
 		if bounded {
@@ -69,7 +70,7 @@ func TestLabelsOfARun(t *testing.T) {
 		j.Image = image
 		j.InputTar = bytes.NewReader(tarOf(t, file{name: "in"}))
 		id, ended := startRun(ctx, r, j)
-		name := namePrefix + id
+		name := owner.NamePrefix + id
 		waitRunning(t, context.Background(), name)
 		job, err := api.ContainerInspect(ctx, name)
 		require.NoError(t, err)
@@ -93,21 +94,21 @@ func TestLabelsOfARun(t *testing.T) {
 func requireLabels(t *testing.T, ctx context.Context, id string, labels map[string]string) {
 	t.Helper()
 	require.Len(t, labels, 3)
-	require.Equal(t, id, labels[labelRun])
-	require.Equal(t, self().String(), labels[labelOwner])
+	require.Equal(t, id, labels[owner.LabelRun])
+	require.Equal(t, owner.Self().String(), labels[owner.LabelOwner])
 	deadline, bounded := ctx.Deadline()
 	if !bounded {
-		require.Equal(t, noExpiry, labels[labelExpires])
+		require.Equal(t, owner.NoExpiry, labels[owner.LabelExpires])
 		return
 	}
-	expires, err := time.Parse(time.RFC3339, labels[labelExpires])
+	expires, err := time.Parse(time.RFC3339, labels[owner.LabelExpires])
 	require.NoError(t, err)
 	require.WithinDuration(t, deadline.Add(bounds.Default().Ending()), expires, 5*time.Second)
 }
 
 func TestSweepThatIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	id, objects := leftover(t, self().String())
+	id, objects := leftover(t, owner.Self().String())
 	g := newGate(t, func(request string) fate {
 		if strings.HasPrefix(request, "DELETE ") {
 			cancel()

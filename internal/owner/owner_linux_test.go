@@ -1,4 +1,4 @@
-package sandbox
+package owner
 
 import (
 	"testing"
@@ -8,13 +8,13 @@ import (
 )
 
 func TestWhoRuns(t *testing.T) {
-	require.NotEqual(t, noPlace, self().place)
-	require.True(t, self().seenBy(self()))
-	require.True(t, self().runs())
+	require.NotEqual(t, noPlace, Self().place)
+	require.True(t, Self().seenBy(Self()))
+	require.True(t, Self().runs())
 
 	stat, err := readStat(1)
 	require.NoError(t, err)
-	require.True(t, owner{place: self().place, pid: 1, start: stat.start}.runs(), "PID 1, of whatever user")
+	require.True(t, Process{place: Self().place, pid: 1, start: stat.start}.runs(), "PID 1, of whatever user")
 
 	o, _, end := neighbour(t)
 	require.True(t, o.runs())
@@ -36,16 +36,16 @@ func TestAZombieHasEnded(t *testing.T) {
 }
 
 func TestWhoIsSeen(t *testing.T) {
-	me := owner{place: someBoot + "/1/2", pid: 1, start: "1"}
-	require.True(t, owner{place: me.place, pid: 2}.seenBy(me))
+	me := Process{place: someBoot + "/1/2", pid: 1, start: "1"}
+	require.True(t, Process{place: me.place, pid: 2}.seenBy(me))
 	for why, place := range map[string]string{
 		"another boot":           "11234567-89ab-cdef-0123-456789abcdef/1/2",
 		"another PID namespace":  someBoot + "/3/2",
 		"another time namespace": someBoot + "/1/3",
 		"nowhere":                noPlace,
 	} {
-		require.False(t, owner{place: place, pid: 1, start: "1"}.seenBy(me), why)
+		require.False(t, Process{place: place, pid: 1, start: "1"}.seenBy(me), why)
 	}
-	nobody := owner{place: noPlace}
+	nobody := Process{place: noPlace}
 	require.False(t, nobody.seenBy(nobody), "who sees nobody does not see who else sees nobody")
 }

@@ -1,4 +1,4 @@
-package sandbox
+package owner
 
 import (
 	"os/exec"
@@ -10,7 +10,7 @@ import (
 
 // neighbour starts another process of this place, which runs until end. A second
 // end does no harm.
-func neighbour(t testing.TB) (o owner, cmd *exec.Cmd, end func()) {
+func neighbour(t testing.TB) (o Process, cmd *exec.Cmd, end func()) {
 	t.Helper()
 	cmd = exec.Command("gofmt") // reads its input, and is there wherever tests are built
 	stdin, err := cmd.StdinPipe()
@@ -20,11 +20,11 @@ func neighbour(t testing.TB) (o owner, cmd *exec.Cmd, end func()) {
 	require.NoError(t, err)
 	end = func() { stdin.Close(); cmd.Wait() }
 	t.Cleanup(end)
-	return owner{place: self().place, pid: cmd.Process.Pid, start: stat.start, load: randomID()}, cmd, end
+	return Process{place: Self().place, pid: cmd.Process.Pid, start: stat.start, load: RandomID()}, cmd, end
 }
 
 // endedOwner is a process of this place that has ended.
-func endedOwner(t testing.TB) owner {
+func endedOwner(t testing.TB) Process {
 	t.Helper()
 	o, _, end := neighbour(t)
 	end()
@@ -34,12 +34,12 @@ func endedOwner(t testing.TB) owner {
 const someBoot = "01234567-89ab-cdef-0123-456789abcdef"
 
 func TestOwnerText(t *testing.T) {
-	for _, o := range []owner{
-		self(),
-		{place: noPlace, start: "0", load: randomID()},
-		{place: someBoot + "/4026531836/0", pid: 4194304, start: "18446744073709551615", load: randomID()},
+	for _, o := range []Process{
+		Self(),
+		{place: noPlace, start: "0", load: RandomID()},
+		{place: someBoot + "/4026531836/0", pid: 4194304, start: "18446744073709551615", load: RandomID()},
 	} {
-		parsed, known := parseOwner(o.String())
+		parsed, known := parse(o.String())
 		require.True(t, known, o)
 		require.Equal(t, o, parsed)
 	}
@@ -48,7 +48,7 @@ func TestOwnerText(t *testing.T) {
 func TestOwnerTextThatIsNone(t *testing.T) {
 	load := strings.Repeat("0", 32)
 	good := someBoot + "/1/2/3/4/" + load
-	_, known := parseOwner(good)
+	_, known := parse(good)
 	require.True(t, known)
 	for _, text := range []string{
 		"", "unknown", "unknown/1/2", "elsewhere/1/2/" + load,
@@ -59,7 +59,7 @@ func TestOwnerTextThatIsNone(t *testing.T) {
 		someBoot + "/1/2/99999999999999999999999/4/" + load, // no PID is that large
 		strings.ToUpper(good), " " + good, good + "\n", good + "0", good + "/5",
 	} {
-		_, known := parseOwner(text)
+		_, known := parse(text)
 		require.False(t, known, "%q", text)
 	}
 }

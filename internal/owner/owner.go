@@ -1,4 +1,6 @@
-package sandbox
+// Package owner marks what a run makes on the engine, and tells of a mark whether
+// its run, or its process, is still there.
+package owner
 
 import (
 	"errors"
@@ -11,8 +13,8 @@ import (
 	"syscall"
 )
 
-// owner is a process, in a form that a process of the same place can recognize.
-type owner struct {
+// Process is a process, in a form that a process of the same place can recognize.
+type Process struct {
 	place string // boot ID, PID namespace, time namespace; or noPlace
 	pid   int
 	start string // in clock ticks since boot, as /proc tells
@@ -22,25 +24,25 @@ type owner struct {
 // noPlace is where nobody can see a process, such as everywhere outside Linux.
 const noPlace = "unknown"
 
-func (o owner) String() string {
+func (o Process) String() string {
 	return fmt.Sprintf("%s/%d/%s/%s", o.place, o.pid, o.start, o.load)
 }
 
 var ownerText = regexp.MustCompile(`^(unknown|[0-9a-f-]{36}/[0-9]+/[0-9]+)/([0-9]+)/([0-9]+)/([0-9a-f]{32})$`)
 
-// parseOwner is the reverse of String; false = unknown.
-func parseOwner(text string) (owner, bool) {
+// parse is the reverse of String; false = unknown.
+func parse(text string) (Process, bool) {
 	m := ownerText.FindStringSubmatch(text)
 	if m == nil {
-		return owner{}, false
+		return Process{}, false
 	}
 	pid, err := strconv.Atoi(m[2])
-	return owner{place: m[1], pid: pid, start: m[3], load: m[4]}, err == nil
+	return Process{place: m[1], pid: pid, start: m[3], load: m[4]}, err == nil
 }
 
-// self is this process.
-var self = sync.OnceValue(func() owner {
-	nobody := owner{place: noPlace, start: "0", load: randomID()}
+// Self is this process.
+var Self = sync.OnceValue(func() Process {
+	nobody := Process{place: noPlace, start: "0", load: RandomID()}
 	me, err := os.Readlink("/proc/self")
 	if err != nil || me != strconv.Itoa(os.Getpid()) {
 		return nobody // no /proc, or that of another PID namespace
@@ -53,7 +55,7 @@ var self = sync.OnceValue(func() owner {
 		return nobody
 	}
 	place := strings.Join([]string{strings.TrimSpace(string(boot)), pids, times}, "/")
-	return owner{place: place, pid: os.Getpid(), start: stat.start, load: nobody.load}
+	return Process{place: place, pid: os.Getpid(), start: stat.start, load: nobody.load}
 })
 
 // namespace returns the inode of a namespace of this process, "0" for a kind
@@ -67,10 +69,10 @@ func namespace(kind string) (string, error) {
 }
 
 // seenBy tells whether me can find out if o runs.
-func (o owner) seenBy(me owner) bool { return o.place == me.place && o.place != noPlace }
+func (o Process) seenBy(me Process) bool { return o.place == me.place && o.place != noPlace }
 
 // runs tells whether o, which this process can see, is still there. In doubt it is.
-func (o owner) runs() bool {
+func (o Process) runs() bool {
 	stat, err := readStat(o.pid)
 	if err == nil {
 		return stat.start == o.start && !stat.ended
