@@ -6,17 +6,19 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tartest"
 )
 
 // FuzzCollect reads what an engine could send of a directory. Whatever it is, the
 // artifacts are below that directory, within the caps, and nothing is invented.
 func FuzzCollect(f *testing.F) {
-	f.Add(tarOf(f, file{name: "out/"}, file{name: "out/a", body: "content"}, file{name: "out/b/c", body: "more"}))
-	f.Add(tarOf(f, file{name: "out/a", body: "x"}, file{name: "out/link", link: "out/a", kind: '1'}, file{name: "out/sym", link: "/etc", kind: '2'}))
-	f.Add(tarOf(f, file{name: "elsewhere/a"}))
-	f.Add(tarOf(f, file{name: "out/../../etc/passwd", body: "x"}))
-	f.Add(tarOf(f, file{name: "out/big", body: strings.Repeat("x", 3000)}))
-	whole := tarOf(f, file{name: "out/a", body: strings.Repeat("x", 600)})
+	f.Add(tartest.Of(f, tartest.File{Name: "out/"}, tartest.File{Name: "out/a", Body: "content"}, tartest.File{Name: "out/b/c", Body: "more"}))
+	f.Add(tartest.Of(f, tartest.File{Name: "out/a", Body: "x"}, tartest.File{Name: "out/link", Link: "out/a", Kind: '1'}, tartest.File{Name: "out/sym", Link: "/etc", Kind: '2'}))
+	f.Add(tartest.Of(f, tartest.File{Name: "elsewhere/a"}))
+	f.Add(tartest.Of(f, tartest.File{Name: "out/../../etc/passwd", Body: "x"}))
+	f.Add(tartest.Of(f, tartest.File{Name: "out/big", Body: strings.Repeat("x", 3000)}))
+	whole := tartest.Of(f, tartest.File{Name: "out/a", Body: strings.Repeat("x", 600)})
 	f.Add(whole[:700])
 	f.Add(whole[:1024])
 	const limit, names = 2048, 1024

@@ -36,6 +36,7 @@ var imports = map[string]map[string]string{
 		"github.com/moby/profiles/seccomp":                "the engine's own makers keep the profile up to date",
 		"github.com/opencontainers/runtime-spec/specs-go": "its types",
 	},
+	module + "/internal/tartest": {"github.com/stretchr/testify/require": "it is for tests"},
 	module + "/internal/dockerx": {
 		module + "/internal/bounds":                    "how long it waits",
 		"github.com/docker/docker/client":              "the engine; nobody else may speak to it",

@@ -9,6 +9,8 @@ import (
 	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tartest"
 )
 
 // readAll reads a tar to its end.
@@ -28,10 +30,10 @@ func readAll(r io.Reader) (names []string, err error) {
 
 func TestTarReaderTakesCompleteArchives(t *testing.T) {
 	for name, archive := range map[string][]byte{
-		"empty tree":     tarOf(t),
-		"zeros":          tarOf(t, file{name: "a", body: string(make([]byte, 4096))}),
-		"padded by tar":  append(tarOf(t, file{name: "a", body: "x"}), make([]byte, 8192)...),
-		"trailing bytes": append(tarOf(t, file{name: "a", body: "x"}), "not a tar"...),
+		"empty tree":     tartest.Of(t),
+		"zeros":          tartest.Of(t, tartest.File{Name: "a", Body: string(make([]byte, 4096))}),
+		"padded by tar":  append(tartest.Of(t, tartest.File{Name: "a", Body: "x"}), make([]byte, 8192)...),
+		"trailing bytes": append(tartest.Of(t, tartest.File{Name: "a", Body: "x"}), "not a tar"...),
 	} {
 		_, err := readAll(bytes.NewReader(archive))
 		require.NoError(t, err, name)
@@ -44,7 +46,7 @@ func TestTarReaderTakesCompleteArchives(t *testing.T) {
 // entry's border for the archive's.
 func TestTarReaderSeesEveryCut(t *testing.T) {
 	for _, body := range []string{"text", "", string(make([]byte, 4096)), string(make([]byte, 100))} {
-		archive := tarOf(t, file{name: "a", body: body}, file{name: "dir/"}, file{name: "b", body: body})
+		archive := tartest.Of(t, tartest.File{Name: "a", Body: body}, tartest.File{Name: "dir/"}, tartest.File{Name: "b", Body: body})
 		for n := range len(archive) {
 			_, err := readAll(bytes.NewReader(archive[:n]))
 			require.Error(t, err, "cut after %d of %d bytes", n, len(archive))
@@ -55,7 +57,7 @@ func TestTarReaderSeesEveryCut(t *testing.T) {
 func TestTarReaderSaysWhatItIsInstead(t *testing.T) {
 	var zipped bytes.Buffer
 	w := gzip.NewWriter(&zipped)
-	_, err := w.Write(tarOf(t, file{name: "a"}))
+	_, err := w.Write(tartest.Of(t, tartest.File{Name: "a"}))
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	pad := func(s string) []byte { return append([]byte(s), bytes.Repeat([]byte("x"), 2048)...) }
@@ -66,7 +68,7 @@ func TestTarReaderSaysWhatItIsInstead(t *testing.T) {
 		"compressed with zstd":                      pad("\x28\xb5\x2f\xfd"),
 		"it is no tar":                              pad("hello"),
 		"it is empty":                               nil,
-		"it is cut short":                           tarOf(t, file{name: "a"})[:700],
+		"it is cut short":                           tartest.Of(t, tartest.File{Name: "a"})[:700],
 	} {
 		_, err := readAll(bytes.NewReader(input))
 		require.ErrorContains(t, err, want)
@@ -89,7 +91,7 @@ func TestTarReaderOfLessThanABlock(t *testing.T) {
 // Padding may follow the trailer; whoever writes it into a pipe must not be left
 // with it.
 func TestTarReaderReadsToTheEnd(t *testing.T) {
-	input := bytes.NewReader(append(tarOf(t, file{name: "a", body: "x"}), make([]byte, 8192)...))
+	input := bytes.NewReader(append(tartest.Of(t, tartest.File{Name: "a", Body: "x"}), make([]byte, 8192)...))
 	_, err := readAll(iotest.OneByteReader(input))
 	require.NoError(t, err)
 	require.Zero(t, input.Len(), "bytes not read")
