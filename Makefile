@@ -103,10 +103,9 @@ soak:
 
 fuzz:
 	@scripts/need build
-	@for target in FuzzTreeWriter FuzzCollect FuzzPlan; do \
-		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x . || exit 1; \
+	@for target in .:FuzzPlan .:FuzzCollect ./internal/archive:FuzzRewriter ./internal/dockerx:FuzzDemultiplex; do \
+		go test -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$${target%%:*}" || exit 1; \
 	done
-	go test -run '^$$' -fuzz '^FuzzDemultiplex$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/dockerx
 
 # Without a list of packages go test shows what a test prints.
 attack:

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/synchestra-io/sandbox/internal/archive"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
@@ -115,8 +116,8 @@ func (c *collector) file(ctx context.Context, p string, size int64) error {
 		return err
 	}
 	defer body.Close()
-	in := newTarReader(body)
-	h, err := in.next()
+	in := archive.NewReader(body)
+	h, err := in.Next()
 	if err == io.EOF {
 		return fmt.Errorf("%q: the engine cannot read it: %w", p, fs.ErrNotExist)
 	}
@@ -139,9 +140,9 @@ func (c *collector) directory(ctx context.Context, p string) error {
 // tree reads the engine's tar of the directory p. The first file that does not fit
 // ends it, since the engine would send all of it before the next.
 func (c *collector) tree(p string, body io.Reader) error {
-	in := newTarReader(body)
+	in := archive.NewReader(body)
 	for {
-		h, err := in.next()
+		h, err := in.Next()
 		if err == io.EOF {
 			return nil
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/synchestra-io/sandbox/internal/archive"
 	"github.com/synchestra-io/sandbox/internal/tartest"
 )
 
@@ -22,23 +23,23 @@ func FuzzCollect(f *testing.F) {
 	f.Add(whole[:700])
 	f.Add(whole[:1024])
 	const limit, names = 2048, 1024
-	f.Fuzz(func(t *testing.T, archive []byte) {
+	f.Fuzz(func(t *testing.T, sent []byte) {
 		c := &collector{left: limit, names: names}
-		err := c.tree("/workspace/out", bytes.NewReader(archive))
+		err := c.tree("/workspace/out", bytes.NewReader(sent))
 		sum, text := 0, 0
 		for path, content := range c.files {
 			require.True(t, within(path, "/workspace/out"), "%q", path)
 			require.NotContains(t, strings.Split(path, "/"), "..")
-			require.True(t, len(content) == 0 || bytes.Contains(archive, content), "%q", content)
+			require.True(t, len(content) == 0 || bytes.Contains(sent, content), "%q", content)
 			sum += len(content)
 			text += len(path)
 		}
 		require.LessOrEqual(t, sum, limit)
-		require.LessOrEqual(t, text, names+maxInputPath+len(archive), "the last name may exceed the cap")
+		require.LessOrEqual(t, text, names+archive.MaxPath+len(sent), "the last name may exceed the cap")
 		if err == nil && len(c.missed) == 0 {
-			in := newTarReader(bytes.NewReader(archive))
+			in := archive.NewReader(bytes.NewReader(sent))
 			for {
-				if _, err := in.next(); err != nil {
+				if _, err := in.Next(); err != nil {
 					require.ErrorContains(t, err, "EOF", "an incomplete archive was taken for a complete one")
 					break
 				}

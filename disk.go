@@ -1,17 +1,15 @@
 package sandbox
 
 import (
-	"archive/tar"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"path"
 	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/mount"
 
+	"github.com/synchestra-io/sandbox/internal/archive"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/isolation"
 )
@@ -36,7 +34,7 @@ func (r *run) stageOnDisk(ctx context.Context, p plan, engine dockerx.Engine, im
 	if err := r.createContainer(ctx, holder, config, isolation.Staging(mounts, covers(image))); err != nil {
 		return nil, err
 	}
-	if err := r.uploadTo(ctx, holder, oneFile(holder, 0o755, program)); err != nil {
+	if err := r.uploadTo(ctx, holder, archive.SingleFile(holder, 0o755, program)); err != nil {
 		return nil, err
 	}
 	if err := r.startContainer(ctx, holder); err != nil {
@@ -77,25 +75,9 @@ func (l Limits) diskOptions() map[string]string {
 
 // diskFull tells whether there is no room left for one more file of one byte.
 func (r *run) diskFull(ctx context.Context) (bool, error) {
-	err := r.uploadTo(ctx, r.name+"-stage", oneFile(path.Join(r.name, "probe"), 0o600, []byte{0}))
+	err := r.uploadTo(ctx, r.name+"-stage", archive.SingleFile(path.Join(r.name, "probe"), 0o600, []byte{0}))
 	if noSpace(err) {
 		return true, nil
 	}
 	return false, err
-}
-
-// oneFile returns what writes a tar with one file, of the job's user.
-func oneFile(name string, mode int64, content []byte) func(io.Writer) error {
-	return func(w io.Writer) error {
-		out := tar.NewWriter(w)
-		h := &tar.Header{
-			Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: int64(len(content)),
-			Uid: isolation.UID, Gid: isolation.GID,
-		}
-		err := out.WriteHeader(h)
-		if err == nil {
-			_, err = out.Write(content)
-		}
-		return errors.Join(err, out.Close())
-	}
 }

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/synchestra-io/sandbox/internal/archive"
 )
 
 // page is what a web server in the engine's place says to everything.
@@ -149,7 +151,7 @@ func (p *faultProxy) cutBody(w io.Writer, body io.Reader, f fault) {
 	whole, _ := io.ReadAll(body)
 	part := whole[:len(whole)/2]
 	if f == cutTrailer {
-		part = whole[:max(0, len(whole)-tarTrailer)]
+		part = whole[:max(0, len(whole)-archive.Trailer)]
 	}
 	w.Write(part)
 	p.fire()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker/docker/api/types/mount"
 
+	"github.com/synchestra-io/sandbox/internal/archive"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/isolation"
 )
@@ -125,21 +126,21 @@ func (b uploadBody) Close() error { return b.CloseWithError(errUploadEnded) }
 // compression.
 func writeVolumes(w io.Writer, root string, p plan, dirs []directory) error {
 	buffer := bufio.NewWriterSize(w, 64<<10)
-	tree := newTreeWriter(buffer, path.Join(root, p.inputDir))
+	tree := archive.NewRewriter(buffer, path.Join(root, p.inputDir))
 	for _, d := range dirs {
 		if !d.volume {
 			continue
 		}
-		if err := tree.root(path.Join(root, d.path)); err != nil {
+		if err := tree.Directory(path.Join(root, d.path)); err != nil {
 			return err
 		}
 	}
 	if p.input != nil {
-		if err := tree.write(guarded{p.input}); err != nil {
-			return err
+		if err := tree.Copy(guarded{p.input}); err != nil {
+			return fmt.Errorf("InputTar: %w", err)
 		}
 	}
-	if err := tree.out.Close(); err != nil {
+	if err := tree.Close(); err != nil {
 		return err
 	}
 	return buffer.Flush()

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/containerd/errdefs"
+
+	"github.com/synchestra-io/sandbox/internal/archive"
 )
 
 type fileInfo struct {
@@ -50,7 +52,7 @@ func (c *collector) lookup(ctx context.Context, p string) (fileInfo, error) {
 // stat asks for p, whose parent is a directory. The engine fails where it cannot
 // resolve a link, such as one that leads to itself, as if the fault were its own.
 func (c *collector) stat(ctx context.Context, p string) (fs.FileMode, int64, error) {
-	if len(path.Base(p)) > maxInputName {
+	if len(path.Base(p)) > archive.MaxName {
 		return 0, 0, fmt.Errorf("%q: no file has so long a name: %w", p, fs.ErrNotExist)
 	}
 	mode, size, err := c.run.engine.Stat(ctx, c.run.name, p)

@@ -21,6 +21,7 @@ const module = "github.com/synchestra-io/sandbox"
 var imports = map[string]map[string]string{
 	module: {
 		module + "/isolation":                          "the hardened preset",
+		module + "/internal/archive":                   "the tars that go to the engine and come from it",
 		module + "/internal/bounds":                    "how long it waits",
 		module + "/internal/dockerx":                   "the engine",
 		module + "/internal/owner":                     "the marks of what a run makes",
@@ -36,6 +37,7 @@ var imports = map[string]map[string]string{
 		"github.com/moby/profiles/seccomp":                "the engine's own makers keep the profile up to date",
 		"github.com/opencontainers/runtime-spec/specs-go": "its types",
 	},
+	module + "/internal/archive": {module + "/isolation": "the user that owns all entries"},
 	module + "/internal/tartest": {"github.com/stretchr/testify/require": "it is for tests"},
 	module + "/internal/dockerx": {
 		module + "/internal/bounds":                    "how long it waits",

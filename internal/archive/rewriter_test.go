@@ -1,4 +1,4 @@
-package sandbox
+package archive
 
 import (
 	"archive/tar"
@@ -21,14 +21,14 @@ const treePrefix = "run/work"
 // rewrite sends a tar through a treeWriter, as staging does.
 func rewrite(input io.Reader) ([]byte, error) {
 	var out bytes.Buffer
-	tree := newTreeWriter(&out, treePrefix)
-	if err := tree.root(treePrefix); err != nil {
+	tree := NewRewriter(&out, treePrefix)
+	if err := tree.Directory(treePrefix); err != nil {
 		return nil, err
 	}
-	if err := tree.write(input); err != nil {
+	if err := tree.Copy(input); err != nil {
 		return nil, err
 	}
-	err := tree.out.Close()
+	err := tree.Close()
 	return out.Bytes(), err
 }
 
@@ -71,7 +71,7 @@ func requireSafe(t testing.TB, archive []byte) map[string]*tar.Header {
 	}
 }
 
-func TestTreeWriterRewrites(t *testing.T) {
+func TestRewriterRewrites(t *testing.T) {
 	archive, err := rewrite(iotest.OneByteReader(bytes.NewReader(tartest.Of(t,
 		tartest.File{Name: "./", Mode: 0o500},
 		tartest.File{Name: "./deep/below/file", Body: "text", Mode: 0o444},
@@ -96,7 +96,7 @@ func TestTreeWriterRewrites(t *testing.T) {
 }
 
 // Each attack is refused whole: the error names the entry and says why.
-func TestTreeWriterRefuses(t *testing.T) {
+func TestRewriterRefuses(t *testing.T) {
 	long := strings.Repeat("x", 256)
 	for name, c := range map[string]struct {
 		files []tartest.File
@@ -133,20 +133,20 @@ func TestTreeWriterRefuses(t *testing.T) {
 }
 
 // GNU tar stores a file that it is given twice as a hard link to itself.
-func TestTreeWriterSkipsLinksToThemselves(t *testing.T) {
+func TestRewriterSkipsLinksToThemselves(t *testing.T) {
 	archive, err := rewrite(bytes.NewReader(tartest.Of(t, tartest.File{Name: "a", Body: "x"}, tartest.File{Name: "./a", Kind: tar.TypeLink, Link: "a"})))
 	require.NoError(t, err)
 	require.EqualValues(t, tar.TypeReg, requireSafe(t, archive)[treePrefix+"/a"].Typeflag)
 }
 
-func TestTreeWriterSkipsGlobalHeaders(t *testing.T) {
+func TestRewriterSkipsGlobalHeaders(t *testing.T) {
 	archive, err := rewrite(bytes.NewReader(tartest.Of(t,
 		tartest.File{Kind: tar.TypeXGlobalHeader, PAX: map[string]string{"comment": "a commit"}}, tartest.File{Name: "a"})))
 	require.NoError(t, err)
 	require.Len(t, requireSafe(t, archive), 2)
 }
 
-func TestTreeWriterReturnsTheReadersError(t *testing.T) {
+func TestRewriterReturnsTheReadersError(t *testing.T) {
 	broken := errors.New("the disk is on fire")
 	whole := tartest.Of(t, tartest.File{Name: "a", Body: strings.Repeat("x", 5000)})
 	for _, at := range []int{0, 100, 512, 3000} {
@@ -155,9 +155,9 @@ func TestTreeWriterReturnsTheReadersError(t *testing.T) {
 	}
 }
 
-// FuzzTreeWriter: whatever goes in, either it is refused or what comes out is
+// FuzzRewriter: whatever goes in, either it is refused or what comes out is
 // safe, and complete.
-func FuzzTreeWriter(f *testing.F) {
+func FuzzRewriter(f *testing.F) {
 	f.Add(tartest.Of(f, tartest.File{Name: "./"}, tartest.File{Name: "a/b", Body: "text"}, tartest.File{Name: "l", Kind: tar.TypeSymlink, Link: "a"}))
 	f.Add(tartest.Of(f, tartest.File{Name: "a", Body: "x"}, tartest.File{Name: "h", Kind: tar.TypeLink, Link: "a"}, tartest.File{Name: "a/"}))
 	f.Add(tartest.Of(f, tartest.File{Name: strings.Repeat("long/", 60) + "x"}, tartest.File{Name: "\xff\n"}))
@@ -172,6 +172,6 @@ func FuzzTreeWriter(f *testing.F) {
 
 func requireTrailer(t testing.TB, archive []byte) {
 	t.Helper()
-	require.GreaterOrEqual(t, len(archive), tarTrailer)
-	require.Empty(t, bytes.Trim(archive[len(archive)-tarTrailer:], "\x00"))
+	require.GreaterOrEqual(t, len(archive), Trailer)
+	require.Empty(t, bytes.Trim(archive[len(archive)-Trailer:], "\x00"))
 }

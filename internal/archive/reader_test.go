@@ -1,4 +1,4 @@
-package sandbox
+package archive
 
 import (
 	"bytes"
@@ -15,9 +15,9 @@ import (
 
 // readAll reads a tar to its end.
 func readAll(r io.Reader) (names []string, err error) {
-	in := newTarReader(r)
+	in := NewReader(r)
 	for {
-		h, err := in.next()
+		h, err := in.Next()
 		if err == io.EOF {
 			return names, nil
 		}
@@ -28,7 +28,7 @@ func readAll(r io.Reader) (names []string, err error) {
 	}
 }
 
-func TestTarReaderTakesCompleteArchives(t *testing.T) {
+func TestReaderTakesCompleteArchives(t *testing.T) {
 	for name, archive := range map[string][]byte{
 		"empty tree":     tartest.Of(t),
 		"zeros":          tartest.Of(t, tartest.File{Name: "a", Body: string(make([]byte, 4096))}),
@@ -44,7 +44,7 @@ func TestTarReaderTakesCompleteArchives(t *testing.T) {
 
 // Wherever an archive is cut, it is seen: archive/tar alone takes an end at an
 // entry's border for the archive's.
-func TestTarReaderSeesEveryCut(t *testing.T) {
+func TestReaderSeesEveryCut(t *testing.T) {
 	for _, body := range []string{"text", "", string(make([]byte, 4096)), string(make([]byte, 100))} {
 		archive := tartest.Of(t, tartest.File{Name: "a", Body: body}, tartest.File{Name: "dir/"}, tartest.File{Name: "b", Body: body})
 		for n := range len(archive) {
@@ -54,7 +54,7 @@ func TestTarReaderSeesEveryCut(t *testing.T) {
 	}
 }
 
-func TestTarReaderSaysWhatItIsInstead(t *testing.T) {
+func TestReaderSaysWhatItIsInstead(t *testing.T) {
 	var zipped bytes.Buffer
 	w := gzip.NewWriter(&zipped)
 	_, err := w.Write(tartest.Of(t, tartest.File{Name: "a"}))
@@ -77,7 +77,7 @@ func TestTarReaderSaysWhatItIsInstead(t *testing.T) {
 
 // Less than a block is neither an archive that was cut nor, most likely, one at
 // all.
-func TestTarReaderOfLessThanABlock(t *testing.T) {
+func TestReaderOfLessThanABlock(t *testing.T) {
 	for input, want := range map[string]string{
 		"\x1f\x8b\x08\x00": "it is compressed with gzip; decompress it first",
 		"BZh9\x17rE8P\x90": "it is compressed with bzip2",
@@ -90,7 +90,7 @@ func TestTarReaderOfLessThanABlock(t *testing.T) {
 
 // Padding may follow the trailer; whoever writes it into a pipe must not be left
 // with it.
-func TestTarReaderReadsToTheEnd(t *testing.T) {
+func TestReaderReadsToTheEnd(t *testing.T) {
 	input := bytes.NewReader(append(tartest.Of(t, tartest.File{Name: "a", Body: "x"}), make([]byte, 8192)...))
 	_, err := readAll(iotest.OneByteReader(input))
 	require.NoError(t, err)

@@ -1,4 +1,6 @@
-package sandbox
+// Package archive reads and writes the tar archives that pass between a caller, this
+// module and the engine. A hostile archive goes in; what comes out is safe to unpack.
+package archive
 
 import (
 	"archive/tar"
@@ -15,27 +17,29 @@ import (
 // Bounds of an archive's names: what Linux takes in one path, and how many of
 // them the caller's memory should hold.
 const (
-	maxInputPath    = 3072 // leaves room for InputDir within the kernel's 4096
-	maxInputName    = 255
-	maxInputEntries = 1 << 20
+	MaxPath    = 3072 // leaves room for InputDir within the kernel's 4096
+	MaxName    = 255
+	MaxEntries = 1 << 20
 )
 
-// treeWriter rewrites a caller's tar for the engine. Every entry it writes
+// Rewriter rewrites a caller's tar for the engine. Every entry it writes
 // belongs to 65532:65532, lies below prefix, and follows entries for all of its
 // parents, which the engine would else make as root.
-type treeWriter struct {
+type Rewriter struct {
 	out    *tar.Writer
 	prefix string          // such as "sandbox-1f…/workspace"
 	kinds  map[string]byte // type of each name written; "" is the tree's root
 }
 
-func newTreeWriter(w io.Writer, prefix string) *treeWriter {
-	return &treeWriter{out: tar.NewWriter(w), prefix: prefix, kinds: map[string]byte{"": tar.TypeDir}}
+// NewRewriter writes to w; prefix is the directory in which the tree shall lie. Its
+// first entry must be that directory: see [Rewriter.Directory].
+func NewRewriter(w io.Writer, prefix string) *Rewriter {
+	return &Rewriter{out: tar.NewWriter(w), prefix: prefix, kinds: map[string]byte{"": tar.TypeDir}}
 }
 
-// root writes a directory by its name in the output: the tree's own root, or
+// Directory writes a directory by its name in the output: the tree's own root, or
 // that of another volume, which may lie in the tree.
-func (t *treeWriter) root(name string) error {
+func (t *Rewriter) Directory(name string) error {
 	inside, ok := strings.CutPrefix(name, t.prefix+"/")
 	if !ok {
 		return t.emit("", &tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: 0o755}, nil)
@@ -43,24 +47,27 @@ func (t *treeWriter) root(name string) error {
 	return t.parents(inside)
 }
 
-// write copies the tree of a tar to the writer.
-func (t *treeWriter) write(input io.Reader) error {
-	in := newTarReader(input)
+// Copy copies the tree of a tar to the writer.
+func (t *Rewriter) Copy(input io.Reader) error {
+	in := NewReader(input)
 	for {
-		h, err := in.next()
+		h, err := in.Next()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("InputTar: %w", err)
+			return err
 		}
 		if err := t.entry(h, in); err != nil {
-			return fmt.Errorf("InputTar: entry %q: %w", h.Name, cutShort(err))
+			return fmt.Errorf("entry %q: %w", h.Name, cutShort(err))
 		}
 	}
 }
 
-func (t *treeWriter) entry(h *tar.Header, body io.Reader) error {
+// Close ends the archive. What was written is complete only after it.
+func (t *Rewriter) Close() error { return t.out.Close() }
+
+func (t *Rewriter) entry(h *tar.Header, body io.Reader) error {
 	if h.Typeflag == tar.TypeXGlobalHeader {
 		return nil // metadata, which git archive writes
 	}
@@ -91,8 +98,8 @@ func (t *treeWriter) entry(h *tar.Header, body io.Reader) error {
 	case tar.TypeDir:
 		out.Mode = h.Mode&0o777 | 0o700
 	case tar.TypeSymlink:
-		if h.Linkname == "" || len(h.Linkname) > maxInputPath {
-			return fmt.Errorf("symbolic link with a target of %d bytes; want 1 to %d", len(h.Linkname), maxInputPath)
+		if h.Linkname == "" || len(h.Linkname) > MaxPath {
+			return fmt.Errorf("symbolic link with a target of %d bytes; want 1 to %d", len(h.Linkname), MaxPath)
 		}
 		out.Linkname, out.Mode = h.Linkname, 0o777
 	case tar.TypeLink:
@@ -108,9 +115,9 @@ func (t *treeWriter) entry(h *tar.Header, body io.Reader) error {
 }
 
 // emit writes one entry and remembers its type.
-func (t *treeWriter) emit(name string, h *tar.Header, body io.Reader) error {
-	if len(t.kinds) >= maxInputEntries {
-		return fmt.Errorf("more than %d files and directories", maxInputEntries)
+func (t *Rewriter) emit(name string, h *tar.Header, body io.Reader) error {
+	if len(t.kinds) >= MaxEntries {
+		return fmt.Errorf("more than %d files and directories", MaxEntries)
 	}
 	h.Uid, h.Gid = isolation.UID, isolation.GID
 	if h.ModTime.IsZero() {
@@ -133,7 +140,7 @@ func (t *treeWriter) emit(name string, h *tar.Header, body io.Reader) error {
 // parents writes the directories that the archive has no entry for, and refuses
 // to go below anything that is not a directory: below a symbolic link an entry
 // would land wherever the link points.
-func (t *treeWriter) parents(dir string) error {
+func (t *Rewriter) parents(dir string) error {
 	if dir == "." {
 		return nil
 	}
@@ -153,7 +160,7 @@ func (t *treeWriter) parents(dir string) error {
 
 // linkTarget is the new name of a hard link's target, which must be a regular
 // file that came before.
-func (t *treeWriter) linkTarget(target string) (string, error) {
+func (t *Rewriter) linkTarget(target string) (string, error) {
 	name, err := localName(target)
 	if err != nil {
 		return "", fmt.Errorf("hard link to %q: %w", target, err)
@@ -172,8 +179,8 @@ func localName(name string) (string, error) {
 		return "", errors.New("the name is empty")
 	case path.IsAbs(name):
 		return "", errors.New("the name is absolute; names must be relative to InputDir")
-	case len(name) > maxInputPath:
-		return "", fmt.Errorf("the name is longer than %d bytes", maxInputPath)
+	case len(name) > MaxPath:
+		return "", fmt.Errorf("the name is longer than %d bytes", MaxPath)
 	case strings.ContainsRune(name, 0):
 		return "", errors.New("the name holds a NUL byte")
 	}
@@ -181,8 +188,8 @@ func localName(name string) (string, error) {
 		if part == ".." {
 			return "", errors.New(`the name holds ".."`)
 		}
-		if len(part) > maxInputName {
-			return "", fmt.Errorf("a part of the name is longer than %d bytes", maxInputName)
+		if len(part) > MaxName {
+			return "", fmt.Errorf("a part of the name is longer than %d bytes", MaxName)
 		}
 	}
 	if clean := path.Clean(name); clean != "." {

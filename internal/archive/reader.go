@@ -1,4 +1,4 @@
-package sandbox
+package archive
 
 import (
 	"archive/tar"
@@ -9,39 +9,40 @@ import (
 	"strings"
 )
 
-const (
-	tarBlock   = 512
-	tarTrailer = 2 * tarBlock // of zeros, the end of every tar
-)
+const block = 512
 
-// tarReader is a tar.Reader that also tells a complete archive from one that
+// Trailer is the length of a tar's end, in zero bytes.
+const Trailer = 2 * block
+
+// Reader is a tar.Reader that also tells a complete archive from one that
 // was cut at an entry's border. archive/tar takes both for the end.
-type tarReader struct {
+type Reader struct {
 	*tar.Reader
 	src *tailReader
 	any bool // an entry was read
 }
 
-func newTarReader(r io.Reader) *tarReader {
+// NewReader reads a plain tar from r.
+func NewReader(r io.Reader) *Reader {
 	src := &tailReader{r: r}
-	return &tarReader{Reader: tar.NewReader(src), src: src}
+	return &Reader{Reader: tar.NewReader(src), src: src}
 }
 
-// next returns io.EOF only at a complete archive's end.
-func (t *tarReader) next() (*tar.Header, error) {
+// Next returns io.EOF only at a complete archive's end.
+func (t *Reader) Next() (*tar.Header, error) {
 	// What is left of the last entry must not be taken for the trailer.
 	if _, err := io.Copy(io.Discard, t.Reader); t.any && err != nil {
 		return nil, cutShort(err)
 	}
 	t.src.zeros = 0
-	h, err := t.Next()
+	h, err := t.Reader.Next()
 	switch {
 	case err == nil && sparse(h):
 		return nil, fmt.Errorf("entry %q: sparse files are refused; make the archive without --sparse", h.Name)
 	case err == nil:
 		t.any = true
 		return h, nil
-	case err == io.EOF && t.src.zeros >= tarTrailer:
+	case err == io.EOF && t.src.zeros >= Trailer:
 		// Who writes into a pipe must not be left with the padding.
 		if _, err := io.Copy(io.Discard, t.src); err != nil {
 			return nil, err
@@ -51,7 +52,7 @@ func (t *tarReader) next() (*tar.Header, error) {
 		return nil, errors.New("it is empty, without even a tar's trailer")
 	case err == io.EOF:
 		return nil, errors.New("it is cut short: the trailer is missing")
-	case !t.any && (errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) && t.src.read < tarBlock):
+	case !t.any && (errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) && t.src.read < block):
 		return nil, t.src.noTar(err)
 	}
 	return nil, cutShort(err)
