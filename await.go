@@ -38,7 +38,7 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 				err = fmt.Errorf("%w: it ended, but the container was still running", ErrOutputLost)
 			}
 			ended = true
-		case err = <-p.out.failed:
+		case err = <-p.out.failure():
 			end, _ = p.kill(ctx)
 			ended = true
 		case failed, open := <-fed:
@@ -90,9 +90,9 @@ func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
 // drain waits for the end of the output of a container that has stopped. The
 // caller's writers may take their time for it as long as Writes return.
 func (p *process) drain(end dockerx.Exit) error {
-	for p.out.writers {
-		before := p.out.count.Load()
-		if p.drainedWithin(p.run.bounds.Writer) || p.out.count.Load() == before {
+	for p.out.hasWriters() {
+		before := p.out.writes()
+		if p.drainedWithin(p.run.bounds.Writer) || p.out.writes() == before {
 			break
 		}
 	}

@@ -43,9 +43,6 @@ var (
 	// ErrOutputLost is wrapped when output of the command may be missing: its
 	// stream ended while the container ran, or broke off inside a frame.
 	ErrOutputLost = errors.New("output lost")
-	// ErrWriterBlocked is wrapped when output did not reach Job.Stdout or
-	// Job.Stderr because a Write did not return in time. Logs has it.
-	ErrWriterBlocked = errors.New("writer blocked")
 	// ErrTooLarge is why an artifact that does not fit into
 	// Limits.ArtifactBytes is in Result.Uncollected.
 	ErrTooLarge = errors.New("too large")

@@ -136,7 +136,7 @@ func writeVolumes(w io.Writer, root string, p plan, dirs []directory) error {
 		}
 	}
 	if p.input != nil {
-		if err := tree.Copy(guarded{p.input}); err != nil {
+		if err := tree.Copy(newSafeReader(p.input)); err != nil {
 			return fmt.Errorf("InputTar: %w", err)
 		}
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -13,15 +14,16 @@ import (
 // ever: whoever waits for the writers can cut them off. A slow Write slows the
 // job, since nothing is read meanwhile.
 type outlet struct {
-	logs    *capture
-	writers bool          // there are any
-	next    chan chunk    // to the goroutine
-	taken   chan error    // its answer to each
-	failed  chan error    // the first failed Write
-	cut     chan struct{} // closed when nothing more is handed over
-	once    sync.Once     // closes cut
-	count   atomic.Int64  // Writes that have returned
-	buf     []byte        // what the goroutine writes from
+	logs   *capture
+	stdout io.Writer // the caller's, nil = none
+	stderr io.Writer
+	next   chan chunk    // to the goroutine
+	taken  chan error    // its answer to each
+	failed chan error    // the first failed Write
+	cut    chan struct{} // closed when nothing more is handed over
+	once   sync.Once     // closes cut
+	count  atomic.Int64  // Writes that have returned
+	buf    []byte        // what the goroutine writes from
 
 	// Of the goroutine that demultiplexes.
 	broken bool  // a Write has failed
@@ -36,16 +38,24 @@ type chunk struct {
 
 func newOutlet(logBytes int64, stdout, stderr io.Writer) *outlet {
 	o := &outlet{
-		logs: newCapture(logBytes), writers: stdout != nil || stderr != nil,
+		logs: newCapture(logBytes), stdout: stdout, stderr: stderr,
 		next: make(chan chunk), taken: make(chan error, 1), failed: make(chan error, 1),
 		cut: make(chan struct{}),
 	}
-	if !o.writers {
-		return o
+	if o.hasWriters() {
+		go o.serve() // ends with the stream, or when the caller's Write returns
 	}
-	go o.serve() // ends with the stream, or when the caller's Write returns
 	return o
 }
+
+// hasWriters tells whether the caller wants the output as it comes.
+func (o *outlet) hasWriters() bool { return o.stdout != nil || o.stderr != nil }
+
+// stdoutEnd is where the command's stdout goes. Its Write never fails.
+func (o *outlet) stdoutEnd() io.Writer { return tee{o, "Stdout", o.stdout} }
+
+// stderrEnd is where the command's stderr goes. Its Write never fails.
+func (o *outlet) stderrEnd() io.Writer { return tee{o, "Stderr", o.stderr} }
 
 func (o *outlet) serve() {
 	err := errGoexit
@@ -126,6 +136,16 @@ func writeAll(w io.Writer, p []byte) (err error) {
 // cutOff ends the handing over; a Write that does not return keeps its goroutine.
 func (o *outlet) cutOff() { o.once.Do(func() { close(o.cut) }) }
 
+// failure returns the error of the first Write that failed, once.
+func (o *outlet) failure() <-chan error { return o.failed }
+
+// writes is how many Writes have returned.
+func (o *outlet) writes() int64 { return o.count.Load() }
+
+// kept returns what was kept of the output, and the number of bytes that were
+// dropped from its middle. Nothing may be written after.
+func (o *outlet) kept() ([]byte, int64) { return o.logs.result() }
+
 // complete tells, after the end of the stream, whether the writers got it all.
 func (o *outlet) complete() error {
 	select {
@@ -138,3 +158,7 @@ func (o *outlet) complete() error {
 	}
 	return fmt.Errorf("%w: %d bytes of output did not reach Stdout or Stderr", ErrWriterBlocked, o.missed)
 }
+
+// ErrWriterBlocked is wrapped by the error of output that a caller's writer did not
+// take in time.
+var ErrWriterBlocked = errors.New("writer blocked")

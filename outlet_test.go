@@ -18,13 +18,13 @@ type writeFunc func([]byte) (int, error)
 func (f writeFunc) Write(p []byte) (int, error) { return f(p) }
 
 // ends are the two ends of an outlet's streams.
-func ends(stdout, stderr io.Writer) (o *outlet, out, err tee) {
+func ends(stdout, stderr io.Writer) (o *outlet, out, err io.Writer) {
 	o = newOutlet(1000, stdout, stderr)
-	return o, tee{o, "Stdout", stdout}, tee{o, "Stderr", stderr}
+	return o, o.stdoutEnd(), o.stderrEnd()
 }
 
 // emit writes as a stream does, whose Writes must never fail.
-func emit(t *testing.T, to tee, text string) {
+func emit(t *testing.T, to io.Writer, text string) {
 	t.Helper()
 	n, err := to.Write([]byte(text))
 	require.NoError(t, err)
@@ -63,7 +63,7 @@ func TestOutlet(t *testing.T) {
 				require.Equal(t, map[bool]string{true: "one three"}[c.stdout], stdout.String())
 				require.Equal(t, map[bool]string{true: "two "}[c.stderr], stderr.String())
 				if c.stdout && c.stderr {
-					require.EqualValues(t, 3, o.count.Load(), "an empty frame is no Write")
+					require.EqualValues(t, 3, o.writes(), "an empty frame is no Write")
 				}
 			})
 		})
@@ -80,7 +80,7 @@ func TestOutletWithOneWriterForBoth(t *testing.T) {
 		for i := range 1000 {
 			text := strings.Repeat("x", i%7) + "\n"
 			want.WriteString(text)
-			emit(t, []tee{out, err}[i%2], text)
+			emit(t, []io.Writer{out, err}[i%2], text)
 		}
 		o.end()
 		require.NoError(t, o.complete())
@@ -175,7 +175,7 @@ func TestOutletWriterThatBlocks(t *testing.T) {
 			require.Fail(t, "a slow Write must slow the job")
 		default:
 		}
-		require.EqualValues(t, 1, o.count.Load(), "of Writes that have returned")
+		require.EqualValues(t, 1, o.writes(), "of Writes that have returned")
 
 		o.cutOff()
 		o.cutOff()

@@ -19,7 +19,7 @@ type process struct {
 	ended   time.Time     // when the output ended
 	lost    error         // why the output is not complete
 	begun   time.Time     // before the start
-	fed     chan error    // closed at the end of Stdin, after its error if there is one; nil without Stdin
+	fed     <-chan error  // closed at the end of Stdin, after its error if there is one; nil without Stdin
 	exited  <-chan dockerx.Exit
 	unwait  context.CancelFunc
 	killed  bool        // by us
@@ -32,13 +32,13 @@ func (r *run) execute(ctx context.Context, p plan, res *Result) (dockerx.Exit, e
 	proc, err := r.start(ctx, p)
 	if err != nil {
 		if proc != nil {
-			res.Logs, res.LogsDropped = proc.out.logs.result()
+			res.Logs, res.LogsDropped = proc.out.kept()
 		}
 		return dockerx.Exit{}, fail(OpStart, err)
 	}
 	end, timedOut, err := proc.await(ctx, p.limits.Timeout)
 	proc.release()
-	res.Logs, res.LogsDropped = proc.out.logs.result()
+	res.Logs, res.LogsDropped = proc.out.kept()
 	if end.Err == nil {
 		res.ExitCode, res.Duration = end.Code, end.Ran
 		res.OOMKilled = end.OOMKilled || p.limits.MemoryMB > 0 && r.oomKilled(ctx, end.Code == killedStatus && !proc.killed)
@@ -61,7 +61,7 @@ func (r *run) start(ctx context.Context, plan plan) (*process, error) {
 	p := &process{run: r, stream: stream, drained: make(chan struct{})}
 	p.out = newOutlet(plan.limits.LogBytes, plan.stdout, plan.stderr)
 	go func() { // release waits for it
-		p.lost = stream.Demultiplex(tee{p.out, "Stdout", plan.stdout}, tee{p.out, "Stderr", plan.stderr})
+		p.lost = stream.Demultiplex(p.out.stdoutEnd(), p.out.stderrEnd())
 		p.ended = time.Now()
 		p.out.end()
 		close(p.drained)
@@ -77,8 +77,7 @@ func (r *run) start(ctx context.Context, plan plan) (*process, error) {
 		return p, err
 	}
 	if plan.stdin != nil {
-		p.fed = make(chan error, 1)
-		go p.feed(plan.stdin) // release waits for it, unless a Read does not return
+		p.fed = feed(stream, stream.CloseWrite, plan.stdin) // release waits for its end
 	}
 	return p, nil
 }

@@ -6,34 +6,38 @@ import (
 	"io"
 )
 
-const fieldStdin = "Stdin"
-
-// feed copies the caller's Stdin to the job. A job that reads no more, or has
-// ended, is no error.
-func (p *process) feed(stdin io.Reader) {
-	defer close(p.fed)
-	ended := false
-	defer func() {
-		if !ended {
-			p.fed <- fmt.Errorf("%s: %w", fieldStdin, errGoexit)
-		}
+// feed copies the caller's reader to the command's input, in a goroutine, and calls
+// end at the reader's. The channel is closed when that is over, after the reader's
+// error if there is one. A command that reads no more, or has ended, is no error. A
+// Read that never returns keeps the goroutine.
+func feed(to io.Writer, end func() error, from io.Reader) <-chan error {
+	fed := make(chan error, 1)
+	go func() {
+		defer close(fed)
+		err := errGoexit
+		defer func() {
+			if err != nil {
+				fed <- fmt.Errorf("Stdin: %w", err)
+			}
+		}()
+		err = copyInput(to, end, safeReader{from})
 	}()
-	in := guarded{stdin}
+	return fed
+}
+
+func copyInput(to io.Writer, end func() error, from io.Reader) error {
 	buf := make([]byte, 32<<10)
 	for {
-		ended = false
-		n, err := in.Read(buf)
-		ended = true
-		if _, refused := p.stream.Write(buf[:n]); refused != nil {
-			return
+		n, err := from.Read(buf)
+		if _, refused := to.Write(buf[:n]); refused != nil {
+			return nil
 		}
 		if err == io.EOF {
-			p.stream.CloseWrite()
-			return
+			end() // which fails if the command has ended
+			return nil
 		}
 		if err != nil {
-			p.fed <- fmt.Errorf("%s: %w", fieldStdin, err)
-			return
+			return err
 		}
 	}
 }
@@ -42,11 +46,13 @@ func (p *process) feed(stdin io.Reader) {
 // goroutine that called it, as a test's FailNow does.
 var errGoexit = errors.New("it called runtime.Goexit")
 
-// guarded is a caller's reader whose panic, or wrong count, is an error: a
+// safeReader is a caller's reader whose panic, or wrong count, is an error: a
 // goroutine that the caller does not know must not take its process down.
-type guarded struct{ io.Reader }
+type safeReader struct{ io.Reader }
 
-func (g guarded) Read(p []byte) (n int, err error) {
+func newSafeReader(r io.Reader) io.Reader { return safeReader{r} }
+
+func (g safeReader) Read(p []byte) (n int, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			n, err = 0, fmt.Errorf("Read panicked: %v", r)

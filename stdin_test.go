@@ -14,7 +14,7 @@ func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 // What a caller's Read returns is passed on, and its panic is an error: the
 // caller's process must not go down in a goroutine that it does not know.
-func TestGuardedReader(t *testing.T) {
+func TestSafeReader(t *testing.T) {
 	for name, c := range map[string]struct {
 		r    io.Reader
 		n    int
@@ -32,7 +32,7 @@ func TestGuardedReader(t *testing.T) {
 		"typed nil":      {(*strings.Reader)(nil), 0, "Read panicked: runtime error: invalid memory address or nil pointer dereference"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n, err := guarded{c.r}.Read(make([]byte, 16))
+			n, err := safeReader{c.r}.Read(make([]byte, 16))
 			require.Equal(t, c.n, n)
 			if c.want == "" {
 				require.NoError(t, err)
