@@ -38,7 +38,7 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 				err = fmt.Errorf("%w: it ended, but the container was still running", ErrOutputLost)
 			}
 			ended = true
-		case err = <-p.out.failure():
+		case err = <-p.out.Failed():
 			end, _ = p.kill(ctx)
 			ended = true
 		case failed, open := <-fed:
@@ -90,13 +90,13 @@ func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
 // drain waits for the end of the output of a container that has stopped. The
 // caller's writers may take their time for it as long as Writes return.
 func (p *process) drain(end dockerx.Exit) error {
-	for p.out.hasWriters() {
-		before := p.out.writes()
-		if p.drainedWithin(p.run.bounds.Writer) || p.out.writes() == before {
+	for p.out.HasWriters() {
+		before := p.out.Writes()
+		if p.drainedWithin(p.run.bounds.Writer) || p.out.Writes() == before {
 			break
 		}
 	}
-	p.out.cutOff()
+	p.out.CutOff()
 	if !p.drainedWithin(p.run.bounds.Drain) {
 		p.stream.Close()
 		<-p.drained
@@ -105,7 +105,7 @@ func (p *process) drain(end dockerx.Exit) error {
 	if p.lost != nil {
 		return fmt.Errorf("%w: %w", ErrOutputLost, p.lost)
 	}
-	return errors.Join(p.complete(end), p.out.complete())
+	return errors.Join(p.complete(end), p.out.Err())
 }
 
 func (p *process) drainedWithin(d time.Duration) bool {

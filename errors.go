@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/stdio"
 )
 
 // Op is the step of a run that failed.
@@ -43,6 +44,9 @@ var (
 	// ErrOutputLost is wrapped when output of the command may be missing: its
 	// stream ended while the container ran, or broke off inside a frame.
 	ErrOutputLost = errors.New("output lost")
+	// ErrWriterBlocked is wrapped when output did not reach Job.Stdout or
+	// Job.Stderr because a Write did not return in time. Logs has it.
+	ErrWriterBlocked = stdio.ErrWriterBlocked
 	// ErrTooLarge is why an artifact that does not fit into
 	// Limits.ArtifactBytes is in Result.Uncollected.
 	ErrTooLarge = errors.New("too large")

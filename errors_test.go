@@ -13,6 +13,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/stdio"
 )
 
 var errStep = errors.New("the step's own error")
@@ -153,7 +154,7 @@ func TestKillBoundIsNoDeadline(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix://"+socket)
 	r, err := New(Options{})
 	require.NoError(t, err)
-	p := &process{run: r.newRun(bounds.With(context.Background(), bounds.Bounds{Stop: 50 * time.Millisecond})), out: newOutlet(0, nil, nil), exited: make(chan dockerx.Exit)}
+	p := &process{run: r.newRun(bounds.With(context.Background(), bounds.Bounds{Stop: 50 * time.Millisecond})), out: stdio.NewOutput(0, nil, nil), exited: make(chan dockerx.Exit)}
 	end, _ := p.kill(context.Background())
 	require.ErrorContains(t, end.Err, "no exit within 50ms")
 	require.NotErrorIs(t, end.Err, context.DeadlineExceeded)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/archive"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/stdio"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -69,7 +70,7 @@ func (r *run) uploadTo(ctx context.Context, name string, write func(io.Writer) e
 	body := uploadBody{read}
 	written := make(chan error, 1)
 	go func() {
-		err := errGoexit
+		err := stdio.ErrGoexit
 		defer func() {
 			out.CloseWithError(err)
 			written <- err
@@ -136,7 +137,7 @@ func writeVolumes(w io.Writer, root string, p plan, dirs []directory) error {
 		}
 	}
 	if p.input != nil {
-		if err := tree.Copy(newSafeReader(p.input)); err != nil {
+		if err := tree.Copy(stdio.SafeReader(p.input)); err != nil {
 			return fmt.Errorf("InputTar: %w", err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/stdio"
 )
 
 // writerFunc is a caller's writer.
@@ -98,10 +99,10 @@ func TestWriterThatFails(t *testing.T) {
 	t.Parallel()
 	full := errors.New("disk full")
 	for name, w := range map[string]writerFunc{
-		"Stdout: disk full":               func([]byte) (int, error) { return 0, full },
-		"Stdout: short write":             func(p []byte) (int, error) { return len(p) - 1, nil },
-		"Stdout: Write panicked: no more": func([]byte) (int, error) { panic("no more") },
-		"Stdout: " + errGoexit.Error():    func([]byte) (int, error) { runtime.Goexit(); return 0, nil },
+		"Stdout: disk full":                  func([]byte) (int, error) { return 0, full },
+		"Stdout: short write":                func(p []byte) (int, error) { return len(p) - 1, nil },
+		"Stdout: Write panicked: no more":    func([]byte) (int, error) { panic("no more") },
+		"Stdout: " + stdio.ErrGoexit.Error(): func([]byte) (int, error) { runtime.Goexit(); return 0, nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -150,7 +151,7 @@ func TestWriterThatNeverReturns(t *testing.T) {
 			res, err := doContext(t, ctx, j)
 			<-ended
 			require.Less(t, time.Since(from), c.timeout+bounds.Default().Writer+2*time.Second)
-			require.ErrorIs(t, err, ErrWriterBlocked)
+			require.ErrorIs(t, err, stdio.ErrWriterBlocked)
 			require.Equal(t, c.cancel, errors.Is(err, context.Canceled))
 			require.Equal(t, c.timeout > 0, res.TimedOut)
 			require.True(t, strings.HasPrefix(string(res.Logs), "begun\n"), "%q", res.Logs)
@@ -221,9 +222,9 @@ func TestStdinThatFails(t *testing.T) {
 // A caller's Read that goes wrong is an error of the run, and of nothing else.
 func TestReadersThatGoWrong(t *testing.T) {
 	t.Parallel()
-	for why, r := range map[string]readFunc{
+	for why, r := range map[string]readerFunc{
 		"Read panicked: no more":           func([]byte) (int, error) { panic("no more") },
-		errGoexit.Error():                  func([]byte) (int, error) { runtime.Goexit(); return 0, nil },
+		stdio.ErrGoexit.Error():            func([]byte) (int, error) { runtime.Goexit(); return 0, nil },
 		"Read returned -1 for a buffer of": func([]byte) (int, error) { return -1, nil },
 	} {
 		t.Run(why, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/stdio"
 )
 
 // process is a started container. Its output is drained without pause, since
@@ -14,7 +15,7 @@ import (
 type process struct {
 	run     *run
 	stream  *dockerx.Attachment
-	out     *outlet
+	out     *stdio.Output
 	drained chan struct{} // closed after the next two are set
 	ended   time.Time     // when the output ended
 	lost    error         // why the output is not complete
@@ -32,13 +33,13 @@ func (r *run) execute(ctx context.Context, p plan, res *Result) (dockerx.Exit, e
 	proc, err := r.start(ctx, p)
 	if err != nil {
 		if proc != nil {
-			res.Logs, res.LogsDropped = proc.out.kept()
+			res.Logs, res.LogsDropped = proc.out.Logs()
 		}
 		return dockerx.Exit{}, fail(OpStart, err)
 	}
 	end, timedOut, err := proc.await(ctx, p.limits.Timeout)
 	proc.release()
-	res.Logs, res.LogsDropped = proc.out.kept()
+	res.Logs, res.LogsDropped = proc.out.Logs()
 	if end.Err == nil {
 		res.ExitCode, res.Duration = end.Code, end.Ran
 		res.OOMKilled = end.OOMKilled || p.limits.MemoryMB > 0 && r.oomKilled(ctx, end.Code == killedStatus && !proc.killed)
@@ -59,11 +60,11 @@ func (r *run) start(ctx context.Context, plan plan) (*process, error) {
 		return nil, err
 	}
 	p := &process{run: r, stream: stream, drained: make(chan struct{})}
-	p.out = newOutlet(plan.limits.LogBytes, plan.stdout, plan.stderr)
+	p.out = stdio.NewOutput(plan.limits.LogBytes, plan.stdout, plan.stderr)
 	go func() { // release waits for it
-		p.lost = stream.Demultiplex(p.out.stdoutEnd(), p.out.stderrEnd())
+		p.lost = stream.Demultiplex(p.out.Stdout(), p.out.Stderr())
 		p.ended = time.Now()
-		p.out.end()
+		p.out.End()
 		close(p.drained)
 	}()
 	// The caller's end must not end the wait: the kill that follows needs it.
@@ -77,7 +78,7 @@ func (r *run) start(ctx context.Context, plan plan) (*process, error) {
 		return p, err
 	}
 	if plan.stdin != nil {
-		p.fed = feed(stream, stream.CloseWrite, plan.stdin) // release waits for its end
+		p.fed = stdio.Feed(stream, stream.CloseWrite, plan.stdin) // release waits for its end
 	}
 	return p, nil
 }
@@ -118,12 +119,12 @@ func (p *process) salvage(ctx context.Context) {
 // kill hangs while a Write blocks the output.
 func (p *process) hurryWriters() {
 	p.killed = true
-	p.hurried = time.AfterFunc(p.run.bounds.Writer, p.out.cutOff)
+	p.hurried = time.AfterFunc(p.run.bounds.Writer, p.out.CutOff)
 }
 
 // release ends the goroutines of a process and waits for them.
 func (p *process) release() {
-	p.out.cutOff()
+	p.out.CutOff()
 	p.stream.Close()
 	<-p.drained
 	p.unwait()

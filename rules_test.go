@@ -25,6 +25,7 @@ var imports = map[string]map[string]string{
 		module + "/internal/bounds":                    "how long it waits",
 		module + "/internal/dockerx":                   "the engine",
 		module + "/internal/owner":                     "the marks of what a run makes",
+		module + "/internal/stdio":                     "the command's three streams",
 		"github.com/distribution/reference":            "the grammar of images' names",
 		"github.com/containerd/errdefs":                "the engine's refusals by kind",
 		"github.com/docker/docker/api/types/container": "types only, handed from isolation to dockerx",

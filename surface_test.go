@@ -56,7 +56,7 @@ func (p *pack) surface(t *testing.T) string {
 				}
 			case *ast.GenDecl:
 				for _, spec := range d.Specs {
-					if spec := exportedPart(spec); spec != nil {
+					if spec := exportedPart(p.resolve(t, spec)); spec != nil {
 						declarations = append(declarations, p.print(t, &ast.GenDecl{Tok: d.Tok, Specs: []ast.Spec{spec}}))
 					}
 				}
@@ -65,6 +65,28 @@ func (p *pack) surface(t *testing.T) string {
 	}
 	slices.Sort(declarations)
 	return strings.Join(declarations, "\n") + "\n"
+}
+
+// resolve replaces a variable that hands on one of an internal package by what that
+// one is: importers see its text, and not where it comes from.
+func (p *pack) resolve(t *testing.T, spec ast.Spec) ast.Spec {
+	value, ok := spec.(*ast.ValueSpec)
+	if !ok || len(value.Values) != 1 {
+		return spec
+	}
+	from, ok := value.Values[0].(*ast.SelectorExpr)
+	if !ok {
+		return spec
+	}
+	object := p.info.Uses[from.Sel]
+	for _, other := range packages(t) {
+		for _, f := range other.files {
+			if own := f.Scope.Lookup(from.Sel.Name); other.path == object.Pkg().Path() && own != nil {
+				return &ast.ValueSpec{Names: value.Names, Type: value.Type, Values: own.Decl.(*ast.ValueSpec).Values}
+			}
+		}
+	}
+	return spec
 }
 
 func exportedReceiver(f *ast.FuncDecl) bool {

@@ -1,4 +1,4 @@
-package sandbox
+package stdio
 
 import (
 	"errors"
@@ -6,15 +6,15 @@ import (
 	"io"
 )
 
-// feed copies the caller's reader to the command's input, in a goroutine, and calls
+// Feed copies the caller's reader to the command's input, in a goroutine, and calls
 // end at the reader's. The channel is closed when that is over, after the reader's
 // error if there is one. A command that reads no more, or has ended, is no error. A
 // Read that never returns keeps the goroutine.
-func feed(to io.Writer, end func() error, from io.Reader) <-chan error {
+func Feed(to io.Writer, end func() error, from io.Reader) <-chan error {
 	fed := make(chan error, 1)
 	go func() {
 		defer close(fed)
-		err := errGoexit
+		err := ErrGoexit
 		defer func() {
 			if err != nil {
 				fed <- fmt.Errorf("Stdin: %w", err)
@@ -42,15 +42,16 @@ func copyInput(to io.Writer, end func() error, from io.Reader) error {
 	}
 }
 
-// errGoexit is what is left to say of a caller's Read or Write that ended the
+// ErrGoexit is what is left to say of a caller's Read or Write that ended the
 // goroutine that called it, as a test's FailNow does.
-var errGoexit = errors.New("it called runtime.Goexit")
+var ErrGoexit = errors.New("it called runtime.Goexit")
 
 // safeReader is a caller's reader whose panic, or wrong count, is an error: a
 // goroutine that the caller does not know must not take its process down.
 type safeReader struct{ io.Reader }
 
-func newSafeReader(r io.Reader) io.Reader { return safeReader{r} }
+// SafeReader returns a reader whose panic, or wrong count, is an error.
+func SafeReader(r io.Reader) io.Reader { return safeReader{r} }
 
 func (g safeReader) Read(p []byte) (n int, err error) {
 	defer func() {

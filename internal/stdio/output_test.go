@@ -1,4 +1,4 @@
-package sandbox
+package stdio
 
 import (
 	"bytes"
@@ -18,9 +18,9 @@ type writeFunc func([]byte) (int, error)
 func (f writeFunc) Write(p []byte) (int, error) { return f(p) }
 
 // ends are the two ends of an outlet's streams.
-func ends(stdout, stderr io.Writer) (o *outlet, out, err io.Writer) {
-	o = newOutlet(1000, stdout, stderr)
-	return o, o.stdoutEnd(), o.stderrEnd()
+func ends(stdout, stderr io.Writer) (o *Output, out, err io.Writer) {
+	o = NewOutput(1000, stdout, stderr)
+	return o, o.Stdout(), o.Stderr()
 }
 
 // emit writes as a stream does, whose Writes must never fail.
@@ -31,13 +31,13 @@ func emit(t *testing.T, to io.Writer, text string) {
 	require.Equal(t, len(text), n)
 }
 
-func logsOf(o *outlet) string {
+func logsOf(o *Output) string {
 	logs, _ := o.logs.result()
 	return string(logs)
 }
 
 // In a bubble a goroutine that the outlet leaves behind fails the test.
-func TestOutlet(t *testing.T) {
+func TestOutput(t *testing.T) {
 	for name, c := range map[string]struct{ stdout, stderr bool }{
 		"both": {true, true}, "stdout": {true, false}, "stderr": {false, true}, "none": {false, false},
 	} {
@@ -56,14 +56,14 @@ func TestOutlet(t *testing.T) {
 				emit(t, err, "two ")
 				emit(t, out, "")
 				emit(t, out, "three")
-				o.end()
-				o.cutOff()
-				require.NoError(t, o.complete())
+				o.End()
+				o.CutOff()
+				require.NoError(t, o.Err())
 				require.Equal(t, "one two three", logsOf(o))
 				require.Equal(t, map[bool]string{true: "one three"}[c.stdout], stdout.String())
 				require.Equal(t, map[bool]string{true: "two "}[c.stderr], stderr.String())
 				if c.stdout && c.stderr {
-					require.EqualValues(t, 3, o.writes(), "an empty frame is no Write")
+					require.EqualValues(t, 3, o.Writes(), "an empty frame is no Write")
 				}
 			})
 		})
@@ -72,7 +72,7 @@ func TestOutlet(t *testing.T) {
 
 // One writer for both streams gets the bytes in the order of the logs, and more
 // of them than the logs keep.
-func TestOutletWithOneWriterForBoth(t *testing.T) {
+func TestOutputWithOneWriterForBoth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all bytes.Buffer
 		o, out, err := ends(&all, &all)
@@ -82,8 +82,8 @@ func TestOutletWithOneWriterForBoth(t *testing.T) {
 			want.WriteString(text)
 			emit(t, []io.Writer{out, err}[i%2], text)
 		}
-		o.end()
-		require.NoError(t, o.complete())
+		o.End()
+		require.NoError(t, o.Err())
 		require.Equal(t, want.String(), all.String())
 		_, dropped := o.logs.result()
 		require.Positive(t, dropped)
@@ -91,7 +91,7 @@ func TestOutletWithOneWriterForBoth(t *testing.T) {
 }
 
 // A writer that failed is not called again, nor is the other; the logs go on.
-func TestOutletWriterThatFails(t *testing.T) {
+func TestOutputWriterThatFails(t *testing.T) {
 	full := errors.New("full")
 	for _, c := range []struct {
 		write writeFunc
@@ -121,8 +121,8 @@ func TestOutletWriterThatFails(t *testing.T) {
 				emit(t, out, "one ")
 				emit(t, out, "two ")
 				emit(t, err, "three")
-				o.end()
-				failed := o.complete()
+				o.End()
+				failed := o.Err()
 				require.EqualError(t, failed, c.want)
 				if c.is != nil {
 					require.ErrorIs(t, failed, c.is)
@@ -136,7 +136,7 @@ func TestOutletWriterThatFails(t *testing.T) {
 }
 
 // The run learns of a failed Write at once, before the stream's end.
-func TestOutletTellsAtOnce(t *testing.T) {
+func TestOutputTellsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, out, _ := ends(writeFunc(func([]byte) (int, error) { return 0, io.ErrClosedPipe }), nil)
 		emit(t, out, "one")
@@ -146,14 +146,14 @@ func TestOutletTellsAtOnce(t *testing.T) {
 		default:
 			require.Fail(t, "not told")
 		}
-		o.end()
-		require.NoError(t, o.complete(), "it was told before")
+		o.End()
+		require.NoError(t, o.Err(), "it was told before")
 	})
 }
 
 // A Write that does not return holds up the stream until it is cut off. What it
 // was given stays as it was, whatever comes after.
-func TestOutletWriterThatBlocks(t *testing.T) {
+func TestOutputWriterThatBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		var held, other []byte
@@ -175,16 +175,16 @@ func TestOutletWriterThatBlocks(t *testing.T) {
 			require.Fail(t, "a slow Write must slow the job")
 		default:
 		}
-		require.EqualValues(t, 1, o.writes(), "of Writes that have returned")
+		require.EqualValues(t, 1, o.Writes(), "of Writes that have returned")
 
-		o.cutOff()
-		o.cutOff()
+		o.CutOff()
+		o.CutOff()
 		<-returned
 		copy(frame, "XXXXX") // the stream reads on, into the same buffer
 		emit(t, out, "lost ")
 		emit(t, err, "late")
-		o.end()
-		blocked := o.complete()
+		o.End()
+		blocked := o.Err()
 		require.ErrorIs(t, blocked, ErrWriterBlocked)
 		require.ErrorContains(t, blocked, "14 bytes of output") // held, lost and late
 		require.Equal(t, "before held lost late", logsOf(o))
@@ -198,30 +198,30 @@ func TestOutletWriterThatBlocks(t *testing.T) {
 }
 
 // A cut-off before anything was written is no loss by itself.
-func TestOutletCutOffAtOnce(t *testing.T) {
+func TestOutputCutOffAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stdout bytes.Buffer
 		o, _, err := ends(&stdout, nil)
-		o.cutOff()
+		o.CutOff()
 		emit(t, err, "nobody wants it")
-		o.end()
-		require.NoError(t, o.complete())
+		o.End()
+		require.NoError(t, o.Err())
 		require.Equal(t, "nobody wants it", logsOf(o))
 	})
 }
 
 // A cut-off that comes when a Write returns finds it complete, or counts it whole.
-func TestOutletCutOffAsAWriteReturns(t *testing.T) {
+func TestOutputCutOffAsAWriteReturns(t *testing.T) {
 	for range 100 {
 		synctest.Test(t, func(t *testing.T) {
 			o, out, _ := ends(writeFunc(func(p []byte) (int, error) {
 				<-time.After(time.Second)
 				return len(p), nil
 			}), nil)
-			time.AfterFunc(time.Second, o.cutOff)
+			time.AfterFunc(time.Second, o.CutOff)
 			emit(t, out, "twelve bytes")
-			o.end()
-			if err := o.complete(); err != nil {
+			o.End()
+			if err := o.Err(); err != nil {
 				require.ErrorContains(t, err, "12 bytes of output")
 			}
 		})

@@ -1,4 +1,4 @@
-package sandbox
+package stdio
 
 import (
 	"fmt"
@@ -30,7 +30,7 @@ func captured(all string, limit int) (string, int64) {
 }
 
 // write writes in pieces and checks what Write promises, and the memory.
-func write(t *testing.T, c *capture, all string, piece func() int) {
+func write(t *testing.T, c *headTailBuffer, all string, piece func() int) {
 	t.Helper()
 	for len(all) > 0 {
 		p := []byte(all[:min(piece(), len(all))])
@@ -43,7 +43,7 @@ func write(t *testing.T, c *capture, all string, piece func() int) {
 	}
 }
 
-func requireCaptured(t *testing.T, c *capture, all string) {
+func requireCaptured(t *testing.T, c *headTailBuffer, all string) {
 	t.Helper()
 	want, wantDropped := captured(all, int(c.limit))
 	got, dropped := c.result()
@@ -52,11 +52,11 @@ func requireCaptured(t *testing.T, c *capture, all string) {
 	require.LessOrEqual(t, int64(cap(got)), c.limit+markerRoom, "memory beyond the limit")
 }
 
-func TestCaptureSizes(t *testing.T) {
+func TestHeadTailSizes(t *testing.T) {
 	for _, limit := range []int{1, 2, 3, 4, 5, 7, 8, 64, 101} {
 		for size := range 3*limit + 3 {
 			for _, piece := range []int{1, 2, 3, limit, limit + 1, 5 * limit} {
-				c := newCapture(int64(limit))
+				c := newHeadTailBuffer(int64(limit))
 				write(t, c, pattern(size), func() int { return piece })
 				requireCaptured(t, c, pattern(size))
 			}
@@ -64,12 +64,12 @@ func TestCaptureSizes(t *testing.T) {
 	}
 }
 
-func TestCaptureRandomWrites(t *testing.T) {
+func TestHeadTailRandomWrites(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		limit := 1 + random.IntN(20_000)
 		all := pattern(random.IntN(4 * limit))
-		c := newCapture(int64(limit))
+		c := newHeadTailBuffer(int64(limit))
 		write(t, c, all, func() int { return 1 + random.IntN(1+random.IntN(2*limit)) })
 		requireCaptured(t, c, all)
 	}
@@ -77,11 +77,11 @@ func TestCaptureRandomWrites(t *testing.T) {
 
 // The memory is never more than the limit and the marker, whatever sizes the
 // buffer goes through while it grows.
-func TestCaptureMemory(t *testing.T) {
+func TestHeadTailMemory(t *testing.T) {
 	for _, limit := range []int{4096, 8192, 10_000, 64 << 10} {
 		for first := limit/2 - 70; first <= limit/2+70; first++ {
 			sizes := []int{first, limit}
-			c := newCapture(int64(limit))
+			c := newHeadTailBuffer(int64(limit))
 			all := pattern(limit + limit/2)
 			write(t, c, all, func() int { n := sizes[0]; sizes = append(sizes[1:], n); return n })
 			requireCaptured(t, c, all)
@@ -89,8 +89,8 @@ func TestCaptureMemory(t *testing.T) {
 	}
 }
 
-func TestCaptureEmptyWrites(t *testing.T) {
-	c := newCapture(2)
+func TestHeadTailEmptyWrites(t *testing.T) {
+	c := newHeadTailBuffer(2)
 	for _, p := range []string{"", "abc", "", "d"} {
 		n, err := c.Write([]byte(p))
 		require.NoError(t, err)
@@ -98,16 +98,16 @@ func TestCaptureEmptyWrites(t *testing.T) {
 	}
 	requireCaptured(t, c, "abcd")
 
-	got, dropped := newCapture(2).result()
+	got, dropped := newHeadTailBuffer(2).result()
 	require.Empty(t, got)
 	require.Zero(t, dropped)
 }
 
 // With no limit to speak of, the buffer must still grow by doubling: a copy of
 // all for each write would be as slow as the square of the output.
-func TestCaptureGrowsGeometrically(t *testing.T) {
+func TestHeadTailGrowsGeometrically(t *testing.T) {
 	for _, limit := range []int64{math.MaxInt64, math.MaxInt64 - 1, 1 << 40} {
-		c := newCapture(limit)
+		c := newHeadTailBuffer(limit)
 		grown, last := 0, 0
 		for range 1024 {
 			_, err := c.Write(make([]byte, 256))
@@ -121,8 +121,8 @@ func TestCaptureGrowsGeometrically(t *testing.T) {
 }
 
 // A little output needs little memory, whatever the limit.
-func TestCaptureStartsSmall(t *testing.T) {
-	c := newCapture(64 << 20)
+func TestHeadTailStartsSmall(t *testing.T) {
+	c := newHeadTailBuffer(64 << 20)
 	_, err := c.Write([]byte("x"))
 	require.NoError(t, err)
 	require.LessOrEqual(t, cap(c.buf), 64<<10)

@@ -1,25 +1,25 @@
-package sandbox
+package stdio
 
 import (
 	"fmt"
 	"slices"
 )
 
-// capture keeps the head and the tail of what is written to it, up to limit
+// headTailBuffer keeps the head and the tail of what is written to it, up to limit
 // bytes, and counts the rest. Write never fails and never waits. The first half
 // of the limit is the head; what follows goes round in a ring behind it. Memory
 // grows with the output up to the limit and the marker.
-type capture struct {
+type headTailBuffer struct {
 	limit int64
 	buf   []byte // head, then the ring
 	total int64  // bytes written
 }
 
-func newCapture(limit int64) *capture { return &capture{limit: limit} }
+func newHeadTailBuffer(limit int64) *headTailBuffer { return &headTailBuffer{limit: limit} }
 
-func (c *capture) head() int64 { return c.limit / 2 }
+func (c *headTailBuffer) head() int64 { return c.limit / 2 }
 
-func (c *capture) Write(p []byte) (int, error) {
+func (c *headTailBuffer) Write(p []byte) (int, error) {
 	n := len(p)
 	if room := c.limit - int64(len(c.buf)); room > 0 {
 		k := min(room, int64(len(p)))
@@ -41,7 +41,7 @@ func (c *capture) Write(p []byte) (int, error) {
 // grow makes the buffer four times as large, since its pages cost more than those
 // of most programs' output, and as large as it will ever be once it has a
 // sixteenth of that: pages that are not written to cost nothing, old buffers do.
-func (c *capture) grow(k int64) {
+func (c *headTailBuffer) grow(k int64) {
 	need := int64(len(c.buf)) + k
 	if need <= int64(cap(c.buf))-markerRoom {
 		return
@@ -58,7 +58,7 @@ const markerRoom = 64
 
 // result returns what was kept, with a marker in place of what was dropped, and
 // the number of bytes dropped. The capture must not be written to after.
-func (c *capture) result() ([]byte, int64) {
+func (c *headTailBuffer) result() ([]byte, int64) {
 	kept := len(c.buf)
 	dropped := c.total - int64(kept)
 	if dropped == 0 {

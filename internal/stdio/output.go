@@ -1,0 +1,169 @@
+// Package stdio has the three streams of a command: its output on the way to the
+// caller's writers and to bounded logs, and its input.
+package stdio
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrWriterBlocked is wrapped by the error of output that a caller's writer did not
+// take in time.
+var ErrWriterBlocked = errors.New("writer blocked")
+
+// Output takes a job's output: all of it goes into logs, and on to the caller's
+// writers. Those are called by a goroutine of their own, one Write at a time, so
+// that a Write that does not return cannot keep the stream from being drained for
+// ever: whoever waits for the writers can cut them off. A slow Write slows the
+// job, since nothing is read meanwhile.
+type Output struct {
+	logs   *headTailBuffer
+	stdout io.Writer // the caller's, nil = none
+	stderr io.Writer
+	next   chan chunk    // to the goroutine
+	taken  chan error    // its answer to each
+	failed chan error    // the first failed Write
+	cut    chan struct{} // closed when nothing more is handed over
+	once   sync.Once     // closes cut
+	count  atomic.Int64  // Writes that have returned
+	buf    []byte        // what the goroutine writes from
+
+	// Of the goroutine that demultiplexes.
+	broken bool  // a Write has failed
+	late   bool  // cut off
+	missed int64 // bytes that were not written since
+}
+
+type chunk struct {
+	to    io.Writer
+	bytes []byte
+}
+
+// NewOutput keeps at most logBytes of the output for [Output.Logs]; stdout and stderr
+// are the caller's writers, nil = none.
+func NewOutput(logBytes int64, stdout, stderr io.Writer) *Output {
+	o := &Output{
+		logs: newHeadTailBuffer(logBytes), stdout: stdout, stderr: stderr,
+		next: make(chan chunk), taken: make(chan error, 1), failed: make(chan error, 1),
+		cut: make(chan struct{}),
+	}
+	if o.HasWriters() {
+		go o.serve() // ends with the stream, or when the caller's Write returns
+	}
+	return o
+}
+
+// HasWriters tells whether the caller wants the output as it comes.
+func (o *Output) HasWriters() bool { return o.stdout != nil || o.stderr != nil }
+
+// Stdout is where the command's stdout goes. Its Write never fails.
+func (o *Output) Stdout() io.Writer { return streamWriter{o, "Stdout", o.stdout} }
+
+// Stderr is where the command's stderr goes. Its Write never fails.
+func (o *Output) Stderr() io.Writer { return streamWriter{o, "Stderr", o.stderr} }
+
+// streamWriter is the end of a stream: logs, and w if there is one.
+type streamWriter struct {
+	out  *Output
+	name string
+	w    io.Writer // the caller's
+}
+
+// Write never fails.
+func (t streamWriter) Write(p []byte) (int, error) {
+	t.out.logs.Write(p)
+	if t.w != nil && len(p) > 0 {
+		t.forward(p)
+	}
+	return len(p), nil
+}
+
+// forward has p written to w by the goroutine, and waits for it, until it is cut off.
+func (t streamWriter) forward(p []byte) {
+	o := t.out
+	if o.broken {
+		return
+	}
+	if !o.late {
+		o.buf = append(o.buf[:0], p...) // the goroutine may keep it for ever
+		select {
+		case o.next <- chunk{t.w, o.buf}:
+			select {
+			case err := <-o.taken:
+				if err != nil {
+					o.broken = true
+					o.failed <- fmt.Errorf("%s: %w", t.name, err)
+				}
+				return
+			case <-o.cut:
+			}
+		case <-o.cut:
+		}
+	}
+	o.late = true
+	o.missed += int64(len(p))
+}
+
+// serve makes the Writes, and answers each.
+func (o *Output) serve() {
+	err := ErrGoexit
+	defer func() {
+		if err == ErrGoexit {
+			o.taken <- err
+		}
+	}()
+	for c := range o.next {
+		err = ErrGoexit
+		err = writeAll(c.to, c.bytes)
+		o.count.Add(1)
+		o.taken <- err
+	}
+	err = nil
+}
+
+// writeAll is a Write by os/exec's rules: a short one is an error. A panic is,
+// too: the caller's process must not go down in a goroutine that it does not know.
+func writeAll(w io.Writer, p []byte) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("Write panicked: %v", r)
+		}
+	}()
+	n, err := w.Write(p)
+	if err == nil && n != len(p) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// End is called when the stream has ended, and lets the goroutine end.
+func (o *Output) End() { close(o.next) }
+
+// CutOff ends the handing over; a Write that does not return keeps its goroutine.
+func (o *Output) CutOff() { o.once.Do(func() { close(o.cut) }) }
+
+// Failed returns the error of the first Write that failed, once.
+func (o *Output) Failed() <-chan error { return o.failed }
+
+// Writes is how many Writes have returned.
+func (o *Output) Writes() int64 { return o.count.Load() }
+
+// Logs returns what was kept of the output, and the number of bytes that were
+// dropped from its middle. Nothing may be written after.
+func (o *Output) Logs() ([]byte, int64) { return o.logs.result() }
+
+// Err tells, after the end of the stream, whether the writers got it all.
+func (o *Output) Err() error {
+	select {
+	case err := <-o.failed:
+		return err
+	default:
+	}
+	if o.missed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d bytes of output did not reach Stdout or Stderr", ErrWriterBlocked, o.missed)
+}
