@@ -27,7 +27,7 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 			ended = true
 		case <-drained:
 			// The output ends a moment before the exit is known.
-			drained, orphaned = nil, time.After(p.run.bounds.Drain)
+			drained, orphaned = nil, time.After(p.bounds.Drain)
 			if p.lost != nil {
 				end, _ = p.kill(ctx) // drain reports why
 				ended = true
@@ -62,13 +62,13 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 // kill kills the container and waits for its exit. ours is false if the
 // container had stopped before; a kill whose answer was lost counts as ours.
 func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
-	p.hurryWriters()
-	bound := p.run.bounds.Stop
+	p.startWriteDeadline()
+	bound := p.bounds.Stop
 	late := fmt.Errorf("no exit within %v of the order to kill it", bound)
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), bound, late)
 	defer cancel()
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		killed, err := p.run.engine.Kill(ctx, p.run.name)
+		killed, err := p.client.Kill(ctx, p.name)
 		ours = ours || killed || err != nil
 		var again <-chan time.Time
 		if err != nil {
@@ -92,15 +92,15 @@ func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
 func (p *process) drain(end dockerx.Exit) error {
 	for p.out.HasWriters() {
 		before := p.out.Writes()
-		if p.drainedWithin(p.run.bounds.Writer) || p.out.Writes() == before {
+		if p.drainedWithin(p.bounds.Writer) || p.out.Writes() == before {
 			break
 		}
 	}
 	p.out.CutOff()
-	if !p.drainedWithin(p.run.bounds.Drain) {
+	if !p.drainedWithin(p.bounds.Drain) {
 		p.stream.Close()
 		<-p.drained
-		return fmt.Errorf("%w: the stream did not end within %v", ErrOutputLost, p.run.bounds.Drain)
+		return fmt.Errorf("%w: the stream did not end within %v", ErrOutputLost, p.bounds.Drain)
 	}
 	if p.lost != nil {
 		return fmt.Errorf("%w: %w", ErrOutputLost, p.lost)
@@ -124,9 +124,9 @@ func (p *process) complete(end dockerx.Exit) error {
 	switch ran := p.ended.Sub(p.begun); {
 	case end.Err != nil:
 		return nil // which is reported
-	case !end.Broke.IsZero() && p.ended.Before(end.Broke.Add(p.run.bounds.Drain)):
+	case !end.Broke.IsZero() && p.ended.Before(end.Broke.Add(p.bounds.Drain)):
 		return fmt.Errorf("%w: the connection to the engine broke while the container ran", ErrOutputLost)
-	case ran+p.run.bounds.Slack < end.Ran:
+	case ran+p.bounds.Slack < end.Ran:
 		return fmt.Errorf("%w: the stream ended after %v, the container after %v", ErrOutputLost, ran, end.Ran)
 	}
 	return nil
@@ -134,11 +134,11 @@ func (p *process) complete(end dockerx.Exit) error {
 
 // oomKilled asks once more, since the kernel's report can reach the engine after
 // the exit. If something was killed and not by us, it asks again for a while.
-func (r *run) oomKilled(ctx context.Context, suspected bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, r.bounds.OOM)
+func (p *process) oomKilled(ctx context.Context, suspected bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, p.bounds.OOM)
 	defer cancel()
 	for {
-		state, err := r.engine.Inspect(ctx, r.name)
+		state, err := p.client.Inspect(ctx, p.name)
 		if err != nil || state.OOMKilled || !suspected {
 			return state.OOMKilled
 		}
@@ -149,3 +149,7 @@ func (r *run) oomKilled(ctx context.Context, suspected bool) bool {
 		}
 	}
 }
+
+// ErrOutputLost is wrapped by errors about output that may be missing: its stream
+// ended while the container ran, or broke off inside a frame.
+var ErrOutputLost = errors.New("output lost")

@@ -152,11 +152,12 @@ func TestKillBoundIsNoDeadline(t *testing.T) {
 	require.NoError(t, err)
 	defer silent.Close()
 	t.Setenv("DOCKER_HOST", "unix://"+socket)
-	r, err := New(Options{})
+	client, err := dockerx.New("")
 	require.NoError(t, err)
-	p := &process{run: r.newRun(bounds.With(context.Background(), bounds.Bounds{Stop: 50 * time.Millisecond})), out: stdio.NewOutput(0, nil, nil), exited: make(chan dockerx.Exit)}
+	defer client.Close()
+	p := newProcess(client, "c", bounds.Bounds{Stop: 50 * time.Millisecond}, processOptions{})
+	p.out, p.exited = stdio.NewOutput(0, nil, nil), make(chan dockerx.Exit)
 	end, _ := p.kill(context.Background())
 	require.ErrorContains(t, end.Err, "no exit within 50ms")
 	require.NotErrorIs(t, end.Err, context.DeadlineExceeded)
-	require.NoError(t, r.Close())
 }

@@ -3,84 +3,122 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/stdio"
 )
 
-// process is a started container. Its output is drained without pause, since
-// every engine call about it would hang otherwise, and its exit was waited for
-// before its start.
-type process struct {
-	run     *run
-	stream  *dockerx.Attachment
-	out     *stdio.Output
-	drained chan struct{} // closed after the next two are set
-	ended   time.Time     // when the output ended
-	lost    error         // why the output is not complete
-	begun   time.Time     // before the start
-	fed     <-chan error  // closed at the end of Stdin, after its error if there is one; nil without Stdin
-	exited  <-chan dockerx.Exit
-	unwait  context.CancelFunc
-	killed  bool        // by us
-	hurried *time.Timer // cuts the writers off after a kill
+// processOptions are what a container's run has beside the container.
+type processOptions struct {
+	Stdin          io.Reader     // nil = empty
+	Stdout, Stderr io.Writer     // the caller's, nil = none
+	LogBytes       int64         // cap of Logs
+	Timeout        time.Duration // 0 = none
+	MemoryCapped   bool          // it can be killed for memory
+	// Verify is asked before the start about what the engine made of the container.
+	Verify func(*container.HostConfig, *container.Config) error
 }
 
-// execute runs the created container to its end and fills in what the run
-// brought: exit status, output, TimedOut.
-func (r *run) execute(ctx context.Context, p plan, res *Result) (dockerx.Exit, error) {
-	proc, err := r.start(ctx, p)
-	if err != nil {
-		if proc != nil {
-			res.Logs, res.LogsDropped = proc.out.Logs()
-		}
-		return dockerx.Exit{}, fail(OpStart, err)
-	}
-	end, timedOut, err := proc.await(ctx, p.limits.Timeout)
-	proc.release()
-	res.Logs, res.LogsDropped = proc.out.Logs()
-	if end.Err == nil {
-		res.ExitCode, res.Duration = end.Code, end.Ran
-		res.OOMKilled = end.OOMKilled || p.limits.MemoryMB > 0 && r.oomKilled(ctx, end.Code == killedStatus && !proc.killed)
-		// A job that ended before our kill reached it has its own status.
-		res.TimedOut = timedOut && end.Code == killedStatus
-	}
-	return end, fail(OpWait, err)
+// processOutcome is what a container's run brought, as far as it got.
+type processOutcome struct {
+	Started     bool         // false = it did not come to the wait for its exit
+	Exit        dockerx.Exit // its Err says why there is no status
+	Logs        []byte
+	LogsDropped int64
+	OOMKilled   bool
+	TimedOut    bool // the timeout's kill ended it
 }
 
 // killedStatus is the exit status after SIGKILL.
 const killedStatus = 128 + 9
 
+// runProcess runs a created container to its end. An error says that it could not be
+// started, or that its run was cut off.
+func runProcess(ctx context.Context, client *dockerx.Client, name string, o processOptions) (processOutcome, error) {
+	p := newProcess(client, name, bounds.From(ctx), o)
+	if err := p.start(ctx, o); err != nil {
+		return p.outcome(), err
+	}
+	exit, timedOut, err := p.await(ctx, o.Timeout)
+	p.release()
+	out := p.outcome()
+	out.Started, out.Exit = true, exit
+	if exit.Err == nil {
+		out.OOMKilled = exit.OOMKilled || o.MemoryCapped && p.oomKilled(ctx, exit.Code == killedStatus && !p.killed)
+		// A job that ended before our kill reached it has its own status.
+		out.TimedOut = timedOut && exit.Code == killedStatus
+	}
+	return out, err
+}
+
+// process is a started container. Its output is drained without pause, since
+// every engine call about it would hang otherwise, and its exit was waited for
+// before its start.
+type process struct {
+	client  *dockerx.Client
+	name    string
+	bounds  bounds.Bounds
+	verify  func(*container.HostConfig, *container.Config) error
+	out     *stdio.Output
+	stream  *dockerx.Attachment // nil = not attached
+	drained chan struct{}       // closed after the next two are set
+	ended   time.Time           // when the output ended
+	lost    error               // why the output is not complete
+	begun   time.Time           // before the start
+	fed     <-chan error        // closed at the end of Stdin, after its error if there is one; nil without Stdin
+	exited  <-chan dockerx.Exit
+	unwait  context.CancelFunc
+	killed  bool        // by us
+	late    *time.Timer // cuts the writers off after a kill
+}
+
+func newProcess(client *dockerx.Client, name string, b bounds.Bounds, o processOptions) *process {
+	return &process{client: client, name: name, bounds: b, verify: o.Verify, drained: make(chan struct{})}
+}
+
+// outcome has the output; the process has ended, or was not attached to.
+func (p *process) outcome() (out processOutcome) {
+	if p.out != nil {
+		out.Logs, out.LogsDropped = p.out.Logs()
+	}
+	return out
+}
+
 // start attaches, registers for the exit and starts, in this order, so that
 // neither a byte nor the exit is missed. Beside an error the process has ended.
-func (r *run) start(ctx context.Context, plan plan) (*process, error) {
-	stream, err := r.engine.Attach(ctx, r.name, plan.stdin != nil)
-	if err != nil {
-		return nil, err
+func (p *process) start(ctx context.Context, o processOptions) (err error) {
+	if p.stream, err = p.client.Attach(ctx, p.name, o.Stdin != nil); err != nil {
+		return err
 	}
-	p := &process{run: r, stream: stream, drained: make(chan struct{})}
-	p.out = stdio.NewOutput(plan.limits.LogBytes, plan.stdout, plan.stderr)
-	go func() { // release waits for it
-		p.lost = stream.Demultiplex(p.out.Stdout(), p.out.Stderr())
-		p.ended = time.Now()
-		p.out.End()
-		close(p.drained)
-	}()
+	p.out = stdio.NewOutput(o.LogBytes, o.Stdout, o.Stderr)
+	go p.drainStream() // release waits for it
 	// The caller's end must not end the wait: the kill that follows needs it.
 	waiting, unwait := context.WithCancel(context.WithoutCancel(ctx))
 	p.unwait = unwait
-	if p.exited, err = r.engine.Wait(waiting, r.name); err == nil {
+	if p.exited, err = p.client.Wait(waiting, p.name); err == nil {
 		err = p.begin(ctx)
 	}
 	if err != nil {
 		p.release()
-		return p, err
+		return err
 	}
-	if plan.stdin != nil {
-		p.fed = stdio.Feed(stream, stream.CloseWrite, plan.stdin) // release waits for its end
+	if o.Stdin != nil {
+		p.fed = stdio.Feed(p.stream, p.stream.CloseWrite, o.Stdin) // release waits for its end
 	}
-	return p, nil
+	return nil
+}
+
+// drainStream reads the output to its end.
+func (p *process) drainStream() {
+	p.lost = p.stream.Demultiplex(p.out.Stdout(), p.out.Stderr())
+	p.ended = time.Now()
+	p.out.End()
+	close(p.drained)
 }
 
 // begin starts the container.
@@ -91,35 +129,35 @@ func (p *process) begin(ctx context.Context) error {
 	default:
 	}
 	p.begun = time.Now()
-	err := p.run.startContainer(ctx, p.run.name)
+	err := p.client.Start(ctx, p.name, p.verify)
 	if !dockerx.OutcomeKnown(err) {
-		p.salvage(ctx)
+		p.drainAfterLostStart(ctx)
 	}
 	return err
 }
 
-// salvage waits for the output of a command that ran although its start's answer
-// was lost, and kills it.
-func (p *process) salvage(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.run.bounds.Stop)
+// drainAfterLostStart kills a command that may run although the answer to its start
+// was lost, and waits for its output.
+func (p *process) drainAfterLostStart(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.bounds.Stop)
 	defer cancel()
-	p.hurryWriters()
-	killed, err := p.run.engine.Kill(ctx, p.run.name)
+	p.startWriteDeadline()
+	killed, err := p.client.Kill(ctx, p.name)
 	if err == nil && !killed {
 		var state dockerx.State
-		state, err = p.run.engine.Inspect(ctx, p.run.name)
+		state, err = p.client.Inspect(ctx, p.name)
 		killed = !state.Running && !state.Gone
 	}
 	if err == nil && killed { // else it never ran, or cannot be asked about
-		p.drainedWithin(p.run.bounds.Writer + p.run.bounds.Drain)
+		p.drainedWithin(p.bounds.Writer + p.bounds.Drain)
 	}
 }
 
-// hurryWriters bounds what the caller's writers may take from now on. The engine's
-// kill hangs while a Write blocks the output.
-func (p *process) hurryWriters() {
+// startWriteDeadline bounds what the caller's writers may take from now on. The
+// engine's kill hangs while a Write blocks the output.
+func (p *process) startWriteDeadline() {
 	p.killed = true
-	p.hurried = time.AfterFunc(p.run.bounds.Writer, p.out.CutOff)
+	p.late = time.AfterFunc(p.bounds.Writer, p.out.CutOff)
 }
 
 // release ends the goroutines of a process and waits for them.
@@ -132,11 +170,11 @@ func (p *process) release() {
 		for range p.exited {
 		}
 	}
-	if p.hurried != nil {
-		p.hurried.Stop()
+	if p.late != nil {
+		p.late.Stop()
 	}
 	if p.fed != nil {
-		late := time.After(p.run.bounds.Reader)
+		late := time.After(p.bounds.Reader)
 		for open := true; open; {
 			select {
 			case _, open = <-p.fed:

@@ -74,6 +74,24 @@ func (r *run) createContainer(ctx context.Context, name string, config *containe
 	})
 }
 
+// execute runs the created container to its end and fills in what the run
+// brought: exit status, output, TimedOut.
+func (r *run) execute(ctx context.Context, p plan, res *Result) (dockerx.Exit, error) {
+	out, err := runProcess(ctx, r.engine, r.name, processOptions{
+		Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, LogBytes: p.limits.LogBytes,
+		Timeout: p.limits.Timeout, MemoryCapped: p.limits.MemoryMB > 0, Verify: r.sent[r.name],
+	})
+	res.Logs, res.LogsDropped = out.Logs, out.LogsDropped
+	if !out.Started {
+		return out.Exit, fail(OpStart, err)
+	}
+	if out.Exit.Err == nil {
+		res.ExitCode, res.Duration = out.Exit.Code, out.Exit.Ran
+		res.OOMKilled, res.TimedOut = out.OOMKilled, out.TimedOut
+	}
+	return out.Exit, fail(OpWait, err)
+}
+
 // startContainer starts a container that was created with createContainer, unless
 // the engine has made something else of it.
 func (r *run) startContainer(ctx context.Context, name string) error {
