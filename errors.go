@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/process"
 	"github.com/synchestra-io/sandbox/internal/stdio"
 )
 
@@ -41,6 +42,9 @@ var (
 	// ErrUnsupported is wrapped by errors about an engine that cannot do what
 	// the run needs.
 	ErrUnsupported = dockerx.ErrUnsupported
+	// ErrOutputLost is wrapped when output of the command may be missing: its
+	// stream ended while the container ran, or broke off inside a frame.
+	ErrOutputLost = process.ErrOutputLost
 	// ErrWriterBlocked is wrapped when output did not reach Job.Stdout or
 	// Job.Stderr because a Write did not return in time. Logs has it.
 	ErrWriterBlocked = stdio.ErrWriterBlocked

@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
-	"github.com/synchestra-io/sandbox/internal/stdio"
+	"github.com/synchestra-io/sandbox/internal/process"
 )
 
 var errStep = errors.New("the step's own error")
@@ -109,8 +106,8 @@ func TestVerdictOfPairs(t *testing.T) {
 			"sandbox: stage: context deadline exceeded (the step's own error)", []error{context.DeadlineExceeded, errStep}},
 		"Close, step": {closed, fail(OpWait, errStep), nil, OpWait,
 			"sandbox: wait: context canceled: runner closed (the step's own error)", []error{context.Canceled, ErrClosed, errStep}},
-		"cancel, output lost": {cancelled, fail(OpWait, errors.Join(context.Canceled, ErrOutputLost)), nil, OpWait,
-			"sandbox: wait: context canceled\noutput lost", []error{context.Canceled, ErrOutputLost}},
+		"cancel, output lost": {cancelled, fail(OpWait, errors.Join(context.Canceled, process.ErrOutputLost)), nil, OpWait,
+			"sandbox: wait: context canceled\noutput lost", []error{context.Canceled, process.ErrOutputLost}},
 		"cancel, clean-up": {cancelled, fail(OpWait, context.Canceled), left, OpWait,
 			"sandbox: wait: context canceled\n" + leftText, []error{context.Canceled, ErrCleanup, left}},
 		"Close, clean-up": {closed, fail(OpWait, ErrClosed), left, OpWait,
@@ -143,21 +140,4 @@ func TestConfigurationError(t *testing.T) {
 	require.ErrorAs(t, err, &step)
 	require.Equal(t, OpPull, step.Op)
 	require.Equal(t, Result{ExitCode: -1}, res)
-}
-
-// A bound of ours must not look like the caller's deadline.
-func TestKillBoundIsNoDeadline(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "engine.sock")
-	silent, err := net.Listen("unix", socket)
-	require.NoError(t, err)
-	defer silent.Close()
-	t.Setenv("DOCKER_HOST", "unix://"+socket)
-	client, err := dockerx.New("")
-	require.NoError(t, err)
-	defer client.Close()
-	p := newProcess(client, "c", bounds.Bounds{Stop: 50 * time.Millisecond}, processOptions{})
-	p.out, p.exited = stdio.NewOutput(0, nil, nil), make(chan dockerx.Exit)
-	end, _ := p.kill(context.Background())
-	require.ErrorContains(t, end.Err, "no exit within 50ms")
-	require.NotErrorIs(t, end.Err, context.DeadlineExceeded)
 }

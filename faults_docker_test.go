@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/process"
 )
 
 // TestFaultAtEveryRequest runs a job with a pull, an input and artifacts as
@@ -144,7 +145,7 @@ func TestFaultInTheOutput(t *testing.T) {
 				return
 			}
 			assertTrue(t, o.err, []Op{OpStart, OpWait})
-			require.ErrorIs(t, o.err, ErrOutputLost)
+			require.ErrorIs(t, o.err, process.ErrOutputLost)
 			require.NotErrorIs(t, o.err, ErrCleanup)
 		})
 	}
@@ -160,7 +161,7 @@ func TestTimeoutAtEveryRequest(t *testing.T) {
 	columns := []fault{held, refuse, dropAnswer, late, never, html, html404}
 	m := newMatrix(t, j, columns, "")
 	require.True(t, m.want.res.TimedOut)
-	require.Equal(t, killedStatus, m.want.res.ExitCode)
+	require.Equal(t, process.KilledStatus, m.want.res.ExitCode)
 	first := slices.IndexFunc(m.clean, func(x exchange) bool { return x.request == "POST /containers/job/wait" })
 	for i, x := range m.clean {
 		for _, f := range columns {

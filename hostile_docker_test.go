@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/process"
 )
 
 // armed is busybox with the probe, for what a shell cannot do.
@@ -31,7 +33,7 @@ func TestHostileProcesses(t *testing.T) {
 		"fork bomb":                        {"/probe bomb", "", atTimeout},
 		"fork bomb of a job that ends":     {"mkfifo /tmp/p; /probe bomb 2>/tmp/p & read x </tmp/p; echo $x; exit 3", "at the limit\n", 3},
 		"memory bomb":                      {"while :; do tail /dev/zero; done 2>/dev/null", "", atTimeout},
-		"memory bomb that is the command":  {"exec tail /dev/zero", "", killedStatus},
+		"memory bomb that is the command":  {"exec tail /dev/zero", "", process.KilledStatus},
 		"double fork":                      {"(setsid sleep 1000 &); exit 3", "", 3},
 		"grandchild that holds the output": {"mkfifo /tmp/p; (setsid sh -c 'trap \"\" HUP TERM; echo held; echo >/tmp/p; sleep 1000' &); read x </tmp/p; exit 3", "held\n", 3},
 		"zombies":                          {zombies + "exec sleep 1000", "", atTimeout},

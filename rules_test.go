@@ -25,6 +25,7 @@ var imports = map[string]map[string]string{
 		module + "/internal/bounds":                    "how long it waits",
 		module + "/internal/dockerx":                   "the engine",
 		module + "/internal/owner":                     "the marks of what a run makes",
+		module + "/internal/process":                   "the command, from its start to its end",
 		module + "/internal/stdio":                     "the command's three streams",
 		"github.com/distribution/reference":            "the grammar of images' names",
 		"github.com/containerd/errdefs":                "the engine's refusals by kind",
@@ -39,6 +40,12 @@ var imports = map[string]map[string]string{
 		"github.com/opencontainers/runtime-spec/specs-go": "its types",
 	},
 	module + "/internal/archive": {module + "/isolation": "the user that owns all entries"},
+	module + "/internal/process": {
+		module + "/internal/bounds":                    "how long it waits",
+		module + "/internal/dockerx":                   "the container",
+		module + "/internal/stdio":                     "the streams that it drains and feeds",
+		"github.com/docker/docker/api/types/container": "a type only, in the check before the start",
+	},
 	module + "/internal/tartest": {"github.com/stretchr/testify/require": "it is for tests"},
 	module + "/internal/dockerx": {
 		module + "/internal/bounds":                    "how long it waits",

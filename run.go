@@ -9,6 +9,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/process"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -77,7 +78,7 @@ func (r *run) createContainer(ctx context.Context, name string, config *containe
 // execute runs the created container to its end and fills in what the run
 // brought: exit status, output, TimedOut.
 func (r *run) execute(ctx context.Context, p plan, res *Result) (dockerx.Exit, error) {
-	out, err := runProcess(ctx, r.engine, r.name, processOptions{
+	out, err := process.Run(ctx, r.engine, r.name, process.Options{
 		Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, LogBytes: p.limits.LogBytes,
 		Timeout: p.limits.Timeout, MemoryCapped: p.limits.MemoryMB > 0, Verify: r.sent[r.name],
 	})

@@ -12,6 +12,8 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/process"
 )
 
 // strangerJob has an input and an artifact, so that a run has a volume and a
@@ -86,9 +88,9 @@ func TestStranger(t *testing.T) {
 		{phase: beforeStat, what: "starts the container", act: doStart, want: strangerWant{op: OpCollect, text: again}},
 		{phase: beforeRemoval, what: "restarts the container", act: doRestart},
 
-		{phase: whileRunning, what: "pauses the container", act: doPause, want: strangerWant{exit: killedStatus, timedOut: true, partial: true}},
+		{phase: whileRunning, what: "pauses the container", act: doPause, want: strangerWant{exit: process.KilledStatus, timedOut: true, partial: true}},
 		{phase: whileRunning, what: "stops the container", act: doStop, want: strangerWant{exit: 128 + 15, partial: true}},
-		{phase: whileRunning, what: "kills the container", act: doKill, want: strangerWant{exit: killedStatus, partial: true}},
+		{phase: whileRunning, what: "kills the container", act: doKill, want: strangerWant{exit: process.KilledStatus, partial: true}},
 		{phase: whileRunning, what: "restarts the container", act: doRestart, want: strangerWant{op: OpWait, or: OpCollect, text: again}},
 	} {
 		t.Run(c.phase[strings.Index(c.phase, " ")+1:]+" "+c.what, func(t *testing.T) {

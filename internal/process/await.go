@@ -1,4 +1,4 @@
-package sandbox
+package process
 
 import (
 	"context"
@@ -8,6 +8,10 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
+
+// ErrOutputLost is wrapped by errors about output that may be missing: its stream
+// ended while the container ran, or broke off inside a frame.
+var ErrOutputLost = errors.New("output lost")
 
 // await waits for the exit. At the timeout, at the end of ctx, when the output
 // breaks off, and when a reader or writer of the caller's fails, it kills the
@@ -149,7 +153,3 @@ func (p *process) oomKilled(ctx context.Context, suspected bool) bool {
 		}
 	}
 }
-
-// ErrOutputLost is wrapped by errors about output that may be missing: its stream
-// ended while the container ran, or broke off inside a frame.
-var ErrOutputLost = errors.New("output lost")

@@ -1,4 +1,6 @@
-package sandbox
+// Package process runs the command of a container that was created: attach, start,
+// wait; and, when something ends it, kill, wait again and drain.
+package process
 
 import (
 	"context"
@@ -13,8 +15,8 @@ import (
 	"github.com/synchestra-io/sandbox/internal/stdio"
 )
 
-// processOptions are what a container's run has beside the container.
-type processOptions struct {
+// Options are what a container's run has beside the container.
+type Options struct {
 	Stdin          io.Reader     // nil = empty
 	Stdout, Stderr io.Writer     // the caller's, nil = none
 	LogBytes       int64         // cap of Logs
@@ -24,8 +26,8 @@ type processOptions struct {
 	Verify func(*container.HostConfig, *container.Config) error
 }
 
-// processOutcome is what a container's run brought, as far as it got.
-type processOutcome struct {
+// Outcome is what a container's run brought, as far as it got.
+type Outcome struct {
 	Started     bool         // false = it did not come to the wait for its exit
 	Exit        dockerx.Exit // its Err says why there is no status
 	Logs        []byte
@@ -34,12 +36,12 @@ type processOutcome struct {
 	TimedOut    bool // the timeout's kill ended it
 }
 
-// killedStatus is the exit status after SIGKILL.
-const killedStatus = 128 + 9
+// KilledStatus is the exit status after SIGKILL.
+const KilledStatus = 128 + 9
 
-// runProcess runs a created container to its end. An error says that it could not be
+// Run runs a created container to its end. An error says that it could not be
 // started, or that its run was cut off.
-func runProcess(ctx context.Context, client *dockerx.Client, name string, o processOptions) (processOutcome, error) {
+func Run(ctx context.Context, client *dockerx.Client, name string, o Options) (Outcome, error) {
 	p := newProcess(client, name, bounds.From(ctx), o)
 	if err := p.start(ctx, o); err != nil {
 		return p.outcome(), err
@@ -49,9 +51,9 @@ func runProcess(ctx context.Context, client *dockerx.Client, name string, o proc
 	out := p.outcome()
 	out.Started, out.Exit = true, exit
 	if exit.Err == nil {
-		out.OOMKilled = exit.OOMKilled || o.MemoryCapped && p.oomKilled(ctx, exit.Code == killedStatus && !p.killed)
+		out.OOMKilled = exit.OOMKilled || o.MemoryCapped && p.oomKilled(ctx, exit.Code == KilledStatus && !p.killed)
 		// A job that ended before our kill reached it has its own status.
-		out.TimedOut = timedOut && exit.Code == killedStatus
+		out.TimedOut = timedOut && exit.Code == KilledStatus
 	}
 	return out, err
 }
@@ -77,12 +79,12 @@ type process struct {
 	late    *time.Timer // cuts the writers off after a kill
 }
 
-func newProcess(client *dockerx.Client, name string, b bounds.Bounds, o processOptions) *process {
+func newProcess(client *dockerx.Client, name string, b bounds.Bounds, o Options) *process {
 	return &process{client: client, name: name, bounds: b, verify: o.Verify, drained: make(chan struct{})}
 }
 
 // outcome has the output; the process has ended, or was not attached to.
-func (p *process) outcome() (out processOutcome) {
+func (p *process) outcome() (out Outcome) {
 	if p.out != nil {
 		out.Logs, out.LogsDropped = p.out.Logs()
 	}
@@ -91,7 +93,7 @@ func (p *process) outcome() (out processOutcome) {
 
 // start attaches, registers for the exit and starts, in this order, so that
 // neither a byte nor the exit is missed. Beside an error the process has ended.
-func (p *process) start(ctx context.Context, o processOptions) (err error) {
+func (p *process) start(ctx context.Context, o Options) (err error) {
 	if p.stream, err = p.client.Attach(ctx, p.name, o.Stdin != nil); err != nil {
 		return err
 	}
