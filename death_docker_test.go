@@ -14,7 +14,6 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/owner"
-	"github.com/synchestra-io/sandbox/internal/process"
 )
 
 // mortalBounds are short, so that an engine which is gone is given up soon, but
@@ -83,7 +82,7 @@ func (m *mortal) comesBack(t *testing.T) {
 		require.NotContains(t, d.err.Error(), "closed pipe", "%s: that is no reason", op)
 		require.Nil(t, d.res.Artifacts, op)
 		// A job that goes on writes to nobody.
-		require.Equal(t, step.Op == OpWait, errors.Is(d.err, process.ErrOutputLost), op)
+		require.Equal(t, step.Op == OpWait, errors.Is(d.err, ErrOutputLost), op)
 	}
 	require.Zero(t, runs[OpCollect].res.ExitCode)
 	require.Empty(t, m.left(t))
@@ -101,7 +100,7 @@ func (m *mortal) forGood(t *testing.T) {
 	stuck.end(t, "stuck upload")
 	require.Less(t, waiting.took(), promptAfterDeath+waiting.bounds.Cleanup)
 	require.Less(t, stuck.took(), promptAfterDeath+stuck.bounds.Cleanup)
-	require.ErrorIs(t, waiting.err, process.ErrOutputLost)
+	require.ErrorIs(t, waiting.err, ErrOutputLost)
 	waiting.mayBeLeft(t, "container %s", "container %s-stage", "volume %s-0")
 	stuck.mayBeLeft(t, "container %s-stage", "volume %s-0")
 

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
-	"github.com/synchestra-io/sandbox/internal/process"
 )
 
 var errStep = errors.New("the step's own error")
@@ -106,8 +105,8 @@ func TestVerdictOfPairs(t *testing.T) {
 			"sandbox: stage: context deadline exceeded (the step's own error)", []error{context.DeadlineExceeded, errStep}},
 		"Close, step": {closed, fail(OpWait, errStep), nil, OpWait,
 			"sandbox: wait: context canceled: runner closed (the step's own error)", []error{context.Canceled, ErrClosed, errStep}},
-		"cancel, output lost": {cancelled, fail(OpWait, errors.Join(context.Canceled, process.ErrOutputLost)), nil, OpWait,
-			"sandbox: wait: context canceled\noutput lost", []error{context.Canceled, process.ErrOutputLost}},
+		"cancel, output lost": {cancelled, fail(OpWait, errors.Join(context.Canceled, ErrOutputLost)), nil, OpWait,
+			"sandbox: wait: context canceled\noutput lost", []error{context.Canceled, ErrOutputLost}},
 		"cancel, clean-up": {cancelled, fail(OpWait, context.Canceled), left, OpWait,
 			"sandbox: wait: context canceled\n" + leftText, []error{context.Canceled, ErrCleanup, left}},
 		"Close, clean-up": {closed, fail(OpWait, ErrClosed), left, OpWait,

@@ -145,7 +145,7 @@ func TestFaultInTheOutput(t *testing.T) {
 				return
 			}
 			assertTrue(t, o.err, []Op{OpStart, OpWait})
-			require.ErrorIs(t, o.err, process.ErrOutputLost)
+			require.ErrorIs(t, o.err, ErrOutputLost)
 			require.NotErrorIs(t, o.err, ErrCleanup)
 		})
 	}

@@ -151,7 +151,7 @@ func TestWriterThatNeverReturns(t *testing.T) {
 			res, err := doContext(t, ctx, j)
 			<-ended
 			require.Less(t, time.Since(from), c.timeout+bounds.Default().Writer+2*time.Second)
-			require.ErrorIs(t, err, stdio.ErrWriterBlocked)
+			require.ErrorIs(t, err, ErrWriterBlocked)
 			require.Equal(t, c.cancel, errors.Is(err, context.Canceled))
 			require.Equal(t, c.timeout > 0, res.TimedOut)
 			require.True(t, strings.HasPrefix(string(res.Logs), "begun\n"), "%q", res.Logs)
