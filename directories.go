@@ -44,7 +44,7 @@ func (p plan) directories(imageVolumes []string) ([]directory, error) {
 	if h := p.home(); h != "" {
 		paths = append(paths, h)
 	}
-	var bad problems
+	var bad fieldErrors
 	for _, v := range imageVolumes {
 		i := slices.IndexFunc(p.mounts, func(m Mount) bool { return within(v, m.Target) && v != m.Target })
 		switch {

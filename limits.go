@@ -1,10 +1,7 @@
 package sandbox
 
 import (
-	"fmt"
 	"math"
-	"regexp"
-	"strings"
 	"time"
 )
 
@@ -73,9 +70,8 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// problems lists what is wrong with l, each naming its field and value.
-func (l Limits) problems() []error {
-	var p problems
+// check reports what is wrong with l, each error naming its field and value.
+func (l Limits) check(p *fieldErrors) {
 	switch {
 	case math.IsNaN(l.CPUs) || l.CPUs < 0 || l.CPUs > math.MaxInt64/1e9:
 		p.add("Limits.CPUs %v: want a number of CPUs such as 1.5, or 0 for no limit", l.CPUs)
@@ -109,32 +105,7 @@ func (l Limits) problems() []error {
 	if l.Network != "" {
 		p.network(l.Network)
 	}
-	return p
-}
-
-var (
-	networkName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
-	networkID   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-)
-
-// network admits a closed set: "none", "bridge", or what can be the name of a
-// user-defined network, which the engine is asked about.
-func (p *problems) network(name string) {
-	const want = `use "none", "bridge" or the name of a user-defined network`
-	switch {
-	case name == "host" || name == "default" || strings.HasPrefix(name, "container:") || strings.HasPrefix(name, "ns:"):
-		p.add("Limits.Network %q is not isolated; %s", name, want)
-	case networkID.MatchString(name):
-		p.add("Limits.Network %q is an ID; %s", name, want)
-	case !networkName.MatchString(name):
-		p.add("Limits.Network %q is malformed; %s", name, want)
-	}
 }
 
 // userDefined tells whether the engine has to be asked about the network.
 func (l Limits) userDefined() bool { return l.Network != "none" && l.Network != DefaultNetwork }
-
-// problems collects errors, so that all are reported at once.
-type problems []error
-
-func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Errorf(format, args...)) }

@@ -54,7 +54,7 @@ func (r *run) steps(ctx context.Context, j Job, res *Result) error {
 	if err != nil {
 		return fail(OpPull, err)
 	}
-	if err := r.checkAgainst(ctx, engine, p); err != nil {
+	if err := p.preflight(ctx, r.engine, engine, r.runtime); err != nil {
 		return fail(OpValidate, err)
 	}
 	image, err := r.engine.EnsureImage(ctx, p.image, p.pull, engine)

@@ -1,0 +1,178 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/containerd/errdefs"
+
+	"github.com/synchestra-io/sandbox/internal/dockerx"
+)
+
+// plan is a Job that was found good: copied, clean, with every default in place.
+type plan struct {
+	image    string
+	pull     bool
+	cmd      []string
+	env      map[string]string
+	workDir  string
+	mounts   []Mount
+	input    io.Reader
+	inputDir string
+	collect  []string
+	limits   Limits
+
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// newPlan is the only place where a Job is read. It reports all problems at
+// once. engineHost is the engine's address, whose socket no job may mount.
+func newPlan(j Job, engineHost string) (plan, error) {
+	var bad fieldErrors
+	p := plan{
+		cmd:     slices.Clone(j.Cmd),
+		env:     maps.Clone(j.Env),
+		workDir: bad.optionalPath("WorkDir", j.WorkDir),
+		input:   j.InputTar,
+		limits:  j.Limits.withDefaults(),
+		stdin:   j.Stdin, stdout: j.Stdout, stderr: j.Stderr,
+	}
+	p.image, p.pull = bad.image(j.Image)
+	bad.command(j.Cmd)
+	bad.environment(j.Env)
+	j.Limits.check(&bad)
+	if p.inputDir = bad.optionalPath("InputDir", j.InputDir); p.inputDir == "" {
+		p.inputDir = DefaultInputDir
+	}
+	p.collect = bad.collect(j.Collect)
+	p.setMounts(j.Mounts, &bad)
+	bad.hostPaths(p.sources(), engineHost, enginePaths)
+	if j.InputTar != nil || j.InputDir != "" {
+		bad.inputDir(p.inputDir, p.targets())
+	}
+	return p, bad.err()
+}
+
+// setMounts takes on the mounts, checked and clean.
+func (p *plan) setMounts(mounts []Mount, bad *fieldErrors) {
+	for i, m := range mounts {
+		m.Target = bad.target(m.Target, p.targets())
+		m.Source = bad.source(i, m.Source)
+		p.mounts = append(p.mounts, m)
+	}
+}
+
+func (p *plan) targets() (list []string) {
+	for _, m := range p.mounts {
+		list = append(list, m.Target)
+	}
+	return list
+}
+
+func (p *plan) sources() (list []string) {
+	for _, m := range p.mounts {
+		list = append(list, m.Source)
+	}
+	return list
+}
+
+// preflight validates what only the engine can tell: what it enforces, where its
+// data is, and which networks it has.
+func (p plan) preflight(ctx context.Context, client *dockerx.Client, engine dockerx.Engine, runtime string) error {
+	var bad fieldErrors
+	p.limits.checkEnforced(&bad, engine, runtime)
+	if engine.RootDir != "" {
+		bad.hostPaths(p.sources(), client.Host(), []string{engine.RootDir})
+	}
+	if p.limits.userDefined() {
+		if err := client.CheckNetwork(ctx, p.limits.Network); err != nil {
+			bad.add("Limits.Network %w", err)
+		}
+	}
+	return bad.err()
+}
+
+// checkEnforced refuses what an engine would accept and not do.
+func (l Limits) checkEnforced(p *fieldErrors, engine dockerx.Engine, runtime string) {
+	switch {
+	case engine.Seccomp == "":
+		p.add("%w: its kernel, or its build, has no seccomp", ErrUnsupported)
+	case engine.Seccomp == "unconfined" && !engine.KnowsBuiltin:
+		p.add("%w: it runs containers without seccomp; start dockerd without --seccomp-profile=unconfined", ErrUnsupported)
+	}
+	if _, known := engine.Runtimes[runtime]; runtime != "" && !known {
+		p.add("Options.Runtime %q: %w; it has %v", runtime, ErrUnsupported, slices.Sorted(maps.Keys(engine.Runtimes)))
+	}
+	const use = "its host, or the runtime, has no such limit in its cgroups; use 0"
+	enforced := engine.EnforcedBy(runtime)
+	if l.CPUs > 0 && !enforced.CPU {
+		p.add("Limits.CPUs %v: %w; %s", l.CPUs, ErrUnsupported, use)
+	}
+	if l.MemoryMB > 0 && !enforced.Memory {
+		p.add("Limits.MemoryMB %d: %w; %s", l.MemoryMB, ErrUnsupported, use)
+	}
+	if l.PIDs > 0 && !enforced.PIDs {
+		p.add("Limits.PIDs %d: %w; %s", l.PIDs, ErrUnsupported, use)
+	}
+}
+
+// explainCreate names the field when only the engine can tell that a working
+// directory is a file, or that a mount's source is missing.
+func (p plan) explainCreate(err error) error {
+	if p.workDir != "" && strings.HasSuffix(err.Error(), "Cannot mkdir: "+p.workDir+" is not a directory") {
+		return fmt.Errorf("WorkDir %q is a file of the image; want a directory: %w", p.workDir, err)
+	}
+	if !errdefs.IsInvalidArgument(err) {
+		return err
+	}
+	for i, m := range p.mounts {
+		if strings.HasSuffix(err.Error(), "bind source path does not exist: "+m.Source) {
+			return fmt.Errorf("Mounts[%d].Source %q does not exist on the engine's host; create it first: %w", i, m.Source, err)
+		}
+	}
+	return err
+}
+
+// environ is the container's environment beside the image's own.
+func (p plan) environ(home string, imageEnv []string) []string {
+	env := maps.Clone(p.env)
+	if env == nil {
+		env = map[string]string{}
+	}
+	for name, value := range toolchainEnv(home, imageEnv, p.env) {
+		if _, set := env[name]; !set {
+			env[name] = value
+		}
+	}
+	list := make([]string, 0, len(env))
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	return list
+}
+
+// toolchainEnv is what toolchains need under a read-only root filesystem, over
+// the image's ENV and under Job.Env.
+func toolchainEnv(home string, imageEnv []string, jobEnv map[string]string) map[string]string {
+	if own, ok := jobEnv["HOME"]; ok {
+		home = own
+	}
+	if home == "" {
+		return nil
+	}
+	// The user has no passwd entry, so HOME would be "/", where go, npm and pip
+	// cannot make their caches.
+	env := map[string]string{"HOME": home}
+	_, gopath := jobEnv["GOPATH"]
+	sets := func(v string) bool { return strings.HasPrefix(v, "GOPATH=") }
+	if !gopath && slices.ContainsFunc(imageEnv, sets) {
+		// golang's images set GOPATH=/go, whose pkg/mod is read-only here.
+		env["GOMODCACHE"] = home + "/go/pkg/mod"
+	}
+	return env
+}
