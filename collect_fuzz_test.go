@@ -9,6 +9,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/archive"
 	"github.com/synchestra-io/sandbox/internal/tartest"
+	"github.com/synchestra-io/sandbox/internal/validate"
 )
 
 // FuzzCollect reads what an engine could send of a directory. Whatever it is, the
@@ -28,7 +29,7 @@ func FuzzCollect(f *testing.F) {
 		err := c.tree("/workspace/out", bytes.NewReader(sent))
 		sum, text := 0, 0
 		for path, content := range c.files {
-			require.True(t, within(path, "/workspace/out"), "%q", path)
+			require.True(t, validate.Within(path, "/workspace/out"), "%q", path)
 			require.NotContains(t, strings.Split(path, "/"), "..")
 			require.True(t, len(content) == 0 || bytes.Contains(sent, content), "%q", content)
 			sum += len(content)

@@ -8,6 +8,7 @@ import (
 	"github.com/docker/docker/api/types/mount"
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/validate"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -25,7 +26,7 @@ var homes = []string{"/tmp", "/workspace", "/home/sandbox"}
 // leave none.
 func (p plan) home() string {
 	for _, h := range homes {
-		if !within(h, p.inputDir) && !p.mounted(h) {
+		if !validate.Within(h, p.inputDir) && !p.mounted(h) {
 			return h
 		}
 	}
@@ -33,7 +34,7 @@ func (p plan) home() string {
 }
 
 func (p plan) mounted(path string) bool {
-	return slices.ContainsFunc(p.mounts, func(m Mount) bool { return within(path, m.Target) })
+	return slices.ContainsFunc(p.mounts, func(m Mount) bool { return validate.Within(path, m.Target) })
 }
 
 // directories lists the run's writable directories in the order of their paths.
@@ -44,13 +45,13 @@ func (p plan) directories(imageVolumes []string) ([]directory, error) {
 	if h := p.home(); h != "" {
 		paths = append(paths, h)
 	}
-	var bad fieldErrors
+	var bad validate.FieldErrors
 	for _, v := range imageVolumes {
-		i := slices.IndexFunc(p.mounts, func(m Mount) bool { return within(v, m.Target) && v != m.Target })
+		i := slices.IndexFunc(p.mounts, func(m Mount) bool { return validate.Within(v, m.Target) && v != m.Target })
 		switch {
 		case i >= 0:
-			bad.add("Mounts[%d].Target %q holds the image's VOLUME %q; choose another target", i, p.mounts[i].Target, v)
-		case bad.path("the image's VOLUME", v) != "":
+			bad.Add("Mounts[%d].Target %q holds the image's VOLUME %q; choose another target", i, p.mounts[i].Target, v)
+		case bad.Path("the image's VOLUME", v) != "":
 			paths = append(paths, v)
 		}
 	}
@@ -71,10 +72,10 @@ func (p plan) directories(imageVolumes []string) ([]directory, error) {
 }
 
 func (p plan) crossed(dir string) bool {
-	if p.limits.DiskMB > 0 || p.input != nil && within(dir, p.inputDir) {
+	if p.limits.DiskMB > 0 || p.input != nil && validate.Within(dir, p.inputDir) {
 		return true
 	}
-	return slices.ContainsFunc(p.collect, func(c string) bool { return overlap(c, dir) })
+	return slices.ContainsFunc(p.collect, func(c string) bool { return validate.Overlap(c, dir) })
 }
 
 // unlimitedTmpfs is the size of a tmpfs when the job's memory has no cap.

@@ -10,6 +10,7 @@ import (
 	"github.com/containerd/errdefs"
 
 	"github.com/synchestra-io/sandbox/internal/archive"
+	"github.com/synchestra-io/sandbox/internal/validate"
 )
 
 type fileInfo struct {
@@ -25,8 +26,8 @@ func (c *collector) lookup(ctx context.Context, p string) (fileInfo, error) {
 	if info, ok := c.seen[p]; ok {
 		return info, nil
 	}
-	above := slices.ContainsFunc(c.own, func(dir string) bool { return within(dir, p) })
-	below := slices.ContainsFunc(c.own, func(dir string) bool { return within(p, dir) && p != dir })
+	above := slices.ContainsFunc(c.own, func(dir string) bool { return validate.Within(dir, p) })
+	below := slices.ContainsFunc(c.own, func(dir string) bool { return validate.Within(p, dir) && p != dir })
 	if above && !below {
 		return fileInfo{mode: fs.ModeDir}, nil
 	}

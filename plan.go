@@ -11,6 +11,7 @@ import (
 	"github.com/containerd/errdefs"
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/validate"
 )
 
 // plan is a Job that was found good: copied, clean, with every default in place.
@@ -33,36 +34,36 @@ type plan struct {
 // newPlan is the only place where a Job is read. It reports all problems at
 // once. engineHost is the engine's address, whose socket no job may mount.
 func newPlan(j Job, engineHost string) (plan, error) {
-	var bad fieldErrors
+	var bad validate.FieldErrors
 	p := plan{
 		cmd:     slices.Clone(j.Cmd),
 		env:     maps.Clone(j.Env),
-		workDir: bad.optionalPath("WorkDir", j.WorkDir),
+		workDir: bad.OptionalPath("WorkDir", j.WorkDir),
 		input:   j.InputTar,
 		limits:  j.Limits.withDefaults(),
 		stdin:   j.Stdin, stdout: j.Stdout, stderr: j.Stderr,
 	}
-	p.image, p.pull = bad.image(j.Image)
-	bad.command(j.Cmd)
-	bad.environment(j.Env)
+	p.image, p.pull = bad.Image(j.Image)
+	bad.Command(j.Cmd)
+	bad.Environment(j.Env)
 	j.Limits.check(&bad)
-	if p.inputDir = bad.optionalPath("InputDir", j.InputDir); p.inputDir == "" {
+	if p.inputDir = bad.OptionalPath("InputDir", j.InputDir); p.inputDir == "" {
 		p.inputDir = DefaultInputDir
 	}
-	p.collect = bad.collect(j.Collect)
+	p.collect = bad.Collect(j.Collect)
 	p.setMounts(j.Mounts, &bad)
-	bad.hostPaths(p.sources(), engineHost, enginePaths)
+	bad.HostPaths(p.sources(), engineHost, validate.EnginePaths)
 	if j.InputTar != nil || j.InputDir != "" {
-		bad.inputDir(p.inputDir, p.targets())
+		bad.InputDir(p.inputDir, p.targets())
 	}
-	return p, bad.err()
+	return p, bad.Err()
 }
 
 // setMounts takes on the mounts, checked and clean.
-func (p *plan) setMounts(mounts []Mount, bad *fieldErrors) {
+func (p *plan) setMounts(mounts []Mount, bad *validate.FieldErrors) {
 	for i, m := range mounts {
-		m.Target = bad.target(m.Target, p.targets())
-		m.Source = bad.source(i, m.Source)
+		m.Target = bad.Target(m.Target, p.targets())
+		m.Source = bad.Source(i, m.Source)
 		p.mounts = append(p.mounts, m)
 	}
 }
@@ -84,40 +85,40 @@ func (p *plan) sources() (list []string) {
 // preflight validates what only the engine can tell: what it enforces, where its
 // data is, and which networks it has.
 func (p plan) preflight(ctx context.Context, client *dockerx.Client, engine dockerx.Engine, runtime string) error {
-	var bad fieldErrors
+	var bad validate.FieldErrors
 	p.limits.checkEnforced(&bad, engine, runtime)
 	if engine.RootDir != "" {
-		bad.hostPaths(p.sources(), client.Host(), []string{engine.RootDir})
+		bad.HostPaths(p.sources(), client.Host(), []string{engine.RootDir})
 	}
 	if p.limits.userDefined() {
 		if err := client.CheckNetwork(ctx, p.limits.Network); err != nil {
-			bad.add("Limits.Network %w", err)
+			bad.Add("Limits.Network %w", err)
 		}
 	}
-	return bad.err()
+	return bad.Err()
 }
 
 // checkEnforced refuses what an engine would accept and not do.
-func (l Limits) checkEnforced(p *fieldErrors, engine dockerx.Engine, runtime string) {
+func (l Limits) checkEnforced(p *validate.FieldErrors, engine dockerx.Engine, runtime string) {
 	switch {
 	case engine.Seccomp == "":
-		p.add("%w: its kernel, or its build, has no seccomp", ErrUnsupported)
+		p.Add("%w: its kernel, or its build, has no seccomp", ErrUnsupported)
 	case engine.Seccomp == "unconfined" && !engine.KnowsBuiltin:
-		p.add("%w: it runs containers without seccomp; start dockerd without --seccomp-profile=unconfined", ErrUnsupported)
+		p.Add("%w: it runs containers without seccomp; start dockerd without --seccomp-profile=unconfined", ErrUnsupported)
 	}
 	if _, known := engine.Runtimes[runtime]; runtime != "" && !known {
-		p.add("Options.Runtime %q: %w; it has %v", runtime, ErrUnsupported, slices.Sorted(maps.Keys(engine.Runtimes)))
+		p.Add("Options.Runtime %q: %w; it has %v", runtime, ErrUnsupported, slices.Sorted(maps.Keys(engine.Runtimes)))
 	}
 	const use = "its host, or the runtime, has no such limit in its cgroups; use 0"
 	enforced := engine.EnforcedBy(runtime)
 	if l.CPUs > 0 && !enforced.CPU {
-		p.add("Limits.CPUs %v: %w; %s", l.CPUs, ErrUnsupported, use)
+		p.Add("Limits.CPUs %v: %w; %s", l.CPUs, ErrUnsupported, use)
 	}
 	if l.MemoryMB > 0 && !enforced.Memory {
-		p.add("Limits.MemoryMB %d: %w; %s", l.MemoryMB, ErrUnsupported, use)
+		p.Add("Limits.MemoryMB %d: %w; %s", l.MemoryMB, ErrUnsupported, use)
 	}
 	if l.PIDs > 0 && !enforced.PIDs {
-		p.add("Limits.PIDs %d: %w; %s", l.PIDs, ErrUnsupported, use)
+		p.Add("Limits.PIDs %d: %w; %s", l.PIDs, ErrUnsupported, use)
 	}
 }
 

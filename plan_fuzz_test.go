@@ -8,6 +8,8 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/validate"
 )
 
 // FuzzPlan makes jobs of any texts. What is accepted is safe to hand to an engine:
@@ -42,11 +44,11 @@ func FuzzPlan(f *testing.F) {
 		for _, m := range p.mounts {
 			paths = append(paths, m.Target)
 			require.Equal(t, path.Clean(m.Source), m.Source)
-			require.False(t, withinAny(m.Source, enginePaths) || m.Source == "/", "%q", m.Source)
+			require.False(t, validate.WithinAny(m.Source, validate.EnginePaths) || m.Source == "/", "%q", m.Source)
 		}
 		for _, at := range paths {
 			require.True(t, path.IsAbs(at) && path.Clean(at) == at && at != "/", "%q", at)
-			require.False(t, withinAny(at, kernelPaths), "%q", at)
+			require.False(t, validate.WithinAny(at, validate.KernelPaths), "%q", at)
 		}
 		_, err = reference.ParseAnyReference(p.image)
 		require.NoError(t, err)

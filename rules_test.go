@@ -27,7 +27,7 @@ var imports = map[string]map[string]string{
 		module + "/internal/owner":                     "the marks of what a run makes",
 		module + "/internal/process":                   "the command, from its start to its end",
 		module + "/internal/stdio":                     "the command's three streams",
-		"github.com/distribution/reference":            "the grammar of images' names",
+		module + "/internal/validate":                  "the checks of values",
 		"github.com/containerd/errdefs":                "the engine's refusals by kind",
 		"github.com/docker/docker/api/types/container": "types only, handed from isolation to dockerx",
 		"github.com/docker/docker/api/types/mount":     "types only, handed from isolation to dockerx",
@@ -46,7 +46,8 @@ var imports = map[string]map[string]string{
 		module + "/internal/stdio":                     "the streams that it drains and feeds",
 		"github.com/docker/docker/api/types/container": "a type only, in the check before the start",
 	},
-	module + "/internal/tartest": {"github.com/stretchr/testify/require": "it is for tests"},
+	module + "/internal/validate": {"github.com/distribution/reference": "the grammar of images' names"},
+	module + "/internal/tartest":  {"github.com/stretchr/testify/require": "it is for tests"},
 	module + "/internal/dockerx": {
 		module + "/internal/bounds":                    "how long it waits",
 		"github.com/docker/docker/client":              "the engine; nobody else may speak to it",

@@ -8,6 +8,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/validate"
 )
 
 // Options configures a Runner. The zero value is ready to use.
@@ -43,7 +44,7 @@ type Runner struct {
 // that DOCKER_CERT_PATH names; the first run connects to the engine. The Runner
 // must be closed.
 func New(o Options) (*Runner, error) {
-	if why := notText(o.Runtime); why != "" {
+	if why := validate.NotText(o.Runtime); why != "" {
 		return nil, &Error{Op: OpValidate, Err: fmt.Errorf("Options.Runtime %q %s", o.Runtime, why)}
 	}
 	engine, err := dockerx.New(o.Host)

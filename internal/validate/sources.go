@@ -1,4 +1,4 @@
-package sandbox
+package validate
 
 import (
 	"fmt"
@@ -9,36 +9,36 @@ import (
 	"slices"
 )
 
-// enginePaths are where engines keep their data and sockets by default. To
+// EnginePaths are where engines keep their data and sockets by default. To
 // write there, or to speak to such a socket, is to be root on the host.
-var enginePaths = []string{
+var EnginePaths = []string{
 	"/var/run/docker.sock", "/run/docker.sock", "/run/docker", "/run/containerd", "/run/podman",
 	"/var/lib/docker", "/var/lib/containerd", "/var/lib/containers",
 }
 
-// source checks the source of the mount with the index i, but not what it leads to,
+// Source checks the source of the mount with the index i, but not what it leads to,
 // and returns it clean, or "".
-func (p *fieldErrors) source(i int, source string) string {
+func (p *FieldErrors) Source(i int, source string) string {
 	field := fmt.Sprintf("Mounts[%d].Source", i)
 	switch clean := path.Clean(source); {
-	case notText(source) != "":
-		p.add("%s %q %s", field, source, notText(source))
+	case NotText(source) != "":
+		p.Add("%s %q %s", field, source, NotText(source))
 	case !path.IsAbs(source):
-		p.add("%s %q is not absolute; want a path on the engine's host", field, source)
+		p.Add("%s %q is not absolute; want a path on the engine's host", field, source)
 	case source != clean && source != clean+"/":
-		p.add("%s %q is not clean; write %q", field, source, clean)
+		p.Add("%s %q is not clean; write %q", field, source, clean)
 	default:
 		return clean
 	}
 	return ""
 }
 
-// hostPaths refuses mount sources at, above or below the kernel's file systems
+// HostPaths refuses mount sources at, above or below the kernel's file systems
 // and the engine's paths. If the engine is on this host, links are resolved and
 // anything but a regular file or directory is refused too. A source that is
 // absent here is left to the engine, which may see another file system.
-func (p *fieldErrors) hostPaths(sources []string, engineHost string, engine []string) {
-	refused := slices.Concat(kernelPaths, engine)
+func (p *FieldErrors) HostPaths(sources []string, engineHost string, engine []string) {
+	refused := slices.Concat(KernelPaths, engine)
 	socket, local := localSocket(engineHost)
 	if local {
 		refused = append(refused, socket)
@@ -54,13 +54,13 @@ func (p *fieldErrors) hostPaths(sources []string, engineHost string, engine []st
 		if local {
 			source = resolved(given)
 			if info, err := os.Stat(source); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
-				p.add("Mounts[%d].Source %q is neither a regular file nor a directory; mount one of these", i, given)
+				p.Add("Mounts[%d].Source %q is neither a regular file nor a directory; mount one of these", i, given)
 				continue
 			}
 		}
 		for _, r := range refused {
-			if overlap(given, r) || overlap(source, r) {
-				p.add("Mounts[%d].Source %q would hand out %s, and with it the host; mount a directory of data", i, given, r)
+			if Overlap(given, r) || Overlap(source, r) {
+				p.Add("Mounts[%d].Source %q would hand out %s, and with it the host; mount a directory of data", i, given, r)
 				break
 			}
 		}

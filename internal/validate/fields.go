@@ -1,0 +1,101 @@
+// Package validate checks the values of a Job's fields. Each error names its field
+// and the value, and says what to do.
+package validate
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/distribution/reference"
+)
+
+// FieldErrors collects what is wrong with a Job, so that all is reported at once.
+// Each error names its field and value, and says what to do.
+type FieldErrors []error
+
+// Add formats an error as fmt.Errorf does.
+func (p *FieldErrors) Add(format string, args ...any) { *p = append(*p, fmt.Errorf(format, args...)) }
+
+// Err joins the errors; nil = none.
+func (p FieldErrors) Err() error { return errors.Join(p...) }
+
+// Image parses Job.Image and tells whether it may be pulled.
+func (p *FieldErrors) Image(image string) (ref string, pull bool) {
+	if image == "" {
+		p.Add(`Image is empty: want a name such as "golang:1.26", or an image ID`)
+		return "", false
+	}
+	parsed, err := reference.ParseAnyReference(image)
+	if err != nil {
+		p.Add(`Image %q: %w; want a name such as "golang:1.26", or an image ID`, image, err)
+		return "", false
+	}
+	named, ok := parsed.(reference.Named)
+	if !ok {
+		return parsed.String(), false
+	}
+	return reference.TagNameOnly(named).String(), true
+}
+
+// Command checks Job.Cmd.
+func (p *FieldErrors) Command(cmd []string) {
+	if len(cmd) == 0 {
+		p.Add(`Cmd is empty: want the command to run, such as ["go", "test"]`)
+	}
+	for i, arg := range cmd {
+		if why := NotText(arg); why != "" {
+			p.Add("Cmd[%d] %q %s", i, arg, why)
+		}
+	}
+}
+
+// Environment checks Job.Env.
+func (p *FieldErrors) Environment(env map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		switch {
+		case name == "":
+			p.Add("Env has an empty name, with the value %q; name it", env[name])
+		case strings.Contains(name, "="):
+			p.Add(`Env name %q holds "="; remove it`, name)
+		case NotText(name) != "":
+			p.Add("Env name %q %s", name, NotText(name))
+		case NotText(env[name]) != "":
+			p.Add("Env[%q] %q %s", name, env[name], NotText(env[name]))
+		}
+	}
+}
+
+var (
+	networkName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
+	networkID   = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+// Network admits a closed set: "none", "bridge", or what can be the name of a
+// user-defined network, which the engine is asked about.
+func (p *FieldErrors) Network(name string) {
+	const want = `use "none", "bridge" or the name of a user-defined network`
+	switch {
+	case name == "host" || name == "default" || strings.HasPrefix(name, "container:") || strings.HasPrefix(name, "ns:"):
+		p.Add("Limits.Network %q is not isolated; %s", name, want)
+	case networkID.MatchString(name):
+		p.Add("Limits.Network %q is an ID; %s", name, want)
+	case !networkName.MatchString(name):
+		p.Add("Limits.Network %q is malformed; %s", name, want)
+	}
+}
+
+// NotText says why a value cannot be handed to the engine, or "".
+func NotText(value string) string {
+	switch {
+	case strings.ContainsRune(value, 0):
+		return "holds a NUL byte; remove it"
+	case !utf8.ValidString(value):
+		return "is not valid UTF-8, and the engine's API carries nothing else; rename it"
+	}
+	return ""
+}

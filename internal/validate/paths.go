@@ -1,0 +1,91 @@
+package validate
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// KernelPaths are where the kernel's own file systems are.
+var KernelPaths = []string{"/proc", "/sys", "/dev"}
+
+// Within tells whether path is dir or below it. Both are clean and absolute.
+func Within(path, dir string) bool {
+	return path == dir || dir == "/" || strings.HasPrefix(path, dir+"/")
+}
+
+// WithinAny tells whether path is in one of dirs, or one of them.
+func WithinAny(path string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return Within(path, dir) })
+}
+
+// Overlap tells whether one of the two is at or below the other.
+func Overlap(a, b string) bool { return Within(a, b) || Within(b, a) }
+
+// Path checks an absolute path in the container and returns it clean, or "".
+func (p *FieldErrors) Path(field, value string) string {
+	clean := path.Clean(value)
+	switch {
+	case NotText(value) != "":
+		p.Add("%s %q %s", field, value, NotText(value))
+	case !path.IsAbs(value):
+		p.Add(`%s %q is not absolute; want a path such as "/workspace"`, field, value)
+	case clean == "/":
+		p.Add(`%s %q is the root directory; want a path below it, such as "/workspace"`, field, value)
+	case value != clean && value != clean+"/":
+		p.Add("%s %q is not clean; write %q", field, value, clean)
+	case WithinAny(clean, KernelPaths):
+		p.Add("%s %q is in one of %s, which belong to the kernel; want another path", field, value, strings.Join(KernelPaths, ", "))
+	default:
+		return clean
+	}
+	return ""
+}
+
+// OptionalPath is path for a field that may be empty.
+func (p *FieldErrors) OptionalPath(field, value string) string {
+	if value == "" {
+		return ""
+	}
+	return p.Path(field, value)
+}
+
+// Collect checks Job.Collect and returns it clean.
+func (p *FieldErrors) Collect(paths []string) []string {
+	var clean []string
+	for i, path := range paths {
+		path = p.Path(fmt.Sprintf("Collect[%d]", i), path)
+		if path != "" && slices.Contains(clean, path) {
+			p.Add("Collect[%d] %q is there twice; remove one", i, path)
+		}
+		clean = append(clean, path)
+	}
+	return clean
+}
+
+// Target checks the target of the mount after those of others, and returns it clean,
+// or "".
+func (p *FieldErrors) Target(target string, others []string) string {
+	field := fmt.Sprintf("Mounts[%d].Target", len(others))
+	target = p.Path(field, target)
+	for k, other := range others {
+		switch {
+		case target == "" || other == "" || !Overlap(target, other):
+		case target == other:
+			p.Add("%s %q is also Mounts[%d].Target; remove one", field, target, k)
+		default:
+			p.Add("%s %q overlaps Mounts[%d].Target %q; a mount cannot hold another", field, target, k, other)
+		}
+	}
+	return target
+}
+
+// InputDir refuses an input directory that a mount's target would cover.
+func (p *FieldErrors) InputDir(dir string, targets []string) {
+	for i, target := range targets {
+		if target != "" && Within(dir, target) {
+			p.Add("InputDir %q is in Mounts[%d].Target %q; choose another directory for one of them", dir, i, target)
+		}
+	}
+}
