@@ -56,12 +56,12 @@ func (c *collector) stat(ctx context.Context, p string) (fs.FileMode, int64, err
 	if len(path.Base(p)) > archive.MaxName {
 		return 0, 0, fmt.Errorf("%q: no file has so long a name: %w", p, fs.ErrNotExist)
 	}
-	mode, size, err := c.run.engine.Stat(ctx, c.run.name, p)
+	mode, size, err := c.client.Stat(ctx, c.container, p)
 	if errdefs.IsInternal(err) {
-		mode, size, err = c.run.engine.Stat(ctx, c.run.name, p)
+		mode, size, err = c.client.Stat(ctx, c.container, p)
 	}
 	if errdefs.IsInternal(err) {
-		if _, _, parent := c.run.engine.Stat(ctx, c.run.name, path.Dir(p)); parent == nil {
+		if _, _, parent := c.client.Stat(ctx, c.container, path.Dir(p)); parent == nil {
 			err = fmt.Errorf("%q: the engine cannot resolve it: %w", p, ErrNotRegular)
 		}
 	}

@@ -1,0 +1,233 @@
+package sandbox
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/synchestra-io/sandbox/internal/archive"
+	"github.com/synchestra-io/sandbox/internal/dockerx"
+)
+
+// minNames is how much room there is for names and reasons, in bytes, beside
+// however few artifacts: a job can make files without content, and no end of them.
+const minNames = 1 << 20
+
+// maxEntries bounds the files, directories and links that are read out of
+// directories: a job can make millions in a moment, each of which costs the
+// caller time, and a file without content some memory.
+const maxEntries = 100_000
+
+// artifactRequest is what to collect.
+type artifactRequest struct {
+	Paths []string // clean and absolute, of files and directories
+	Own   []string // the run's writable directories
+	Bytes int64    // budget for content; names have one of their own
+}
+
+// collectArtifacts copies the artifacts out of a container that has stopped. Links
+// are not followed, sizes are known before anything is read, and a path that cannot
+// be had is no error but has its reason in missed. Beside an error the maps have what
+// came before it.
+func collectArtifacts(ctx context.Context, client *dockerx.Client, container string, want artifactRequest) (files map[string][]byte, missed map[string]error, err error) {
+	c := &collector{
+		client: client, container: container, own: want.Own,
+		left: want.Bytes, names: max(want.Bytes, minNames), seen: map[string]fileInfo{},
+	}
+	for _, path := range want.Paths {
+		if err := c.path(ctx, path); err != nil {
+			return c.files, c.missed, err
+		}
+	}
+	return c.files, c.missed, nil
+}
+
+type collector struct {
+	client    *dockerx.Client
+	container string
+	own       []string            // the run's writable directories
+	left      int64               // what still fits of content, in bytes
+	names     int64               // what still fits of names and reasons, in bytes
+	count     int                 // entries of the engine's tars
+	seen      map[string]fileInfo // paths that the engine was asked about
+	files     map[string][]byte   // nil until there is one, as missed
+	missed    map[string]error
+}
+
+func (c *collector) keep(p string, content []byte) {
+	if c.files == nil {
+		c.files = map[string][]byte{}
+	}
+	c.files[p] = content
+	c.names -= int64(len(p))
+	c.left -= int64(len(content))
+}
+
+func (c *collector) miss(p string, why error) {
+	if c.missed == nil {
+		c.missed = map[string]error{}
+	}
+	c.missed[p] = why
+	c.names -= int64(len(p) + len(why.Error()))
+}
+
+// path collects one path of the job's. The error is the engine's.
+func (c *collector) path(ctx context.Context, p string) error {
+	info, err := c.lookup(ctx, p)
+	if err == nil {
+		switch {
+		case info.mode.IsDir():
+			err = c.directory(ctx, p)
+		case info.mode.IsRegular():
+			err = c.file(ctx, p, info.size)
+		default:
+			err = fmt.Errorf("%q: %w but %v", p, ErrNotRegular, info.mode.Type())
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotRegular) || errors.Is(err, ErrTooLarge) {
+		c.miss(p, err)
+		return nil
+	}
+	return err
+}
+
+// file reads one regular file.
+func (c *collector) file(ctx context.Context, p string, size int64) error {
+	switch _, have := c.files[p]; {
+	case have:
+		return nil
+	case size == 0:
+		c.keep(p, []byte{})
+		return nil
+	case size > c.left:
+		return c.tooLarge(p, size)
+	}
+	body, err := c.client.Download(ctx, c.container, p)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	in := archive.NewReader(body)
+	h, err := in.Next()
+	if err == io.EOF {
+		return fmt.Errorf("%q: the engine cannot read it: %w", p, fs.ErrNotExist)
+	}
+	if err != nil {
+		return fmt.Errorf("%q: %w", p, err)
+	}
+	return c.read(p, h, in)
+}
+
+// directory reads the regular files below p.
+func (c *collector) directory(ctx context.Context, p string) error {
+	body, err := c.client.Download(ctx, c.container, p)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return c.tree(p, body)
+}
+
+// tree reads the engine's tar of the directory p. The first file that does not fit
+// ends it, since the engine would send all of it before the next.
+func (c *collector) tree(p string, body io.Reader) error {
+	in := archive.NewReader(body)
+	for {
+		h, err := in.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%q: %w", p, err)
+		}
+		if c.count++; c.count > maxEntries {
+			return fmt.Errorf("%q: not read to its end: %w: over %d files and directories in all of Collect", p, ErrTooLarge, maxEntries)
+		}
+		file, err := below(p, h.Name)
+		if err != nil {
+			return err
+		}
+		if c.names <= 0 {
+			return fmt.Errorf("%q: not read to its end: %w: the names of its files", p, ErrTooLarge)
+		}
+		switch h.Typeflag {
+		case tar.TypeDir:
+			continue
+		case tar.TypeReg:
+			err = c.read(file, h, in)
+		case tar.TypeLink:
+			err = c.link(p, file, h)
+		default:
+			err = fmt.Errorf("%q: %w", file, ErrNotRegular)
+		}
+		if err == nil {
+			continue
+		}
+		c.miss(file, err)
+		if errors.Is(err, ErrTooLarge) {
+			return fmt.Errorf("%q: not read to its end: %w", p, err)
+		}
+		if !errors.Is(err, ErrNotRegular) {
+			return err
+		}
+	}
+}
+
+// read keeps the content of the tar's current entry.
+func (c *collector) read(p string, h *tar.Header, body io.Reader) error {
+	if _, have := c.files[p]; have {
+		return nil
+	}
+	if h.Typeflag != tar.TypeReg {
+		return fmt.Errorf("%q: %w", p, ErrNotRegular)
+	}
+	if h.Size > c.left {
+		return c.tooLarge(p, h.Size)
+	}
+	content := make([]byte, h.Size)
+	if _, err := io.ReadFull(body, content); err != nil {
+		return fmt.Errorf("%q: %w", p, err)
+	}
+	c.keep(p, content)
+	return nil
+}
+
+// link gives a hard link below dir the content of the name that came first.
+func (c *collector) link(dir, p string, h *tar.Header) error {
+	first, err := below(dir, h.Linkname)
+	if err != nil {
+		return err
+	}
+	if _, have := c.files[p]; have {
+		return nil
+	}
+	content, have := c.files[first]
+	if !have {
+		return fmt.Errorf("%q: hard link to %q, which was not collected: %w", p, first, ErrNotRegular)
+	}
+	if int64(len(content)) > c.left {
+		return c.tooLarge(p, int64(len(content)))
+	}
+	c.keep(p, slices.Clone(content))
+	return nil
+}
+
+func (c *collector) tooLarge(p string, size int64) error {
+	return fmt.Errorf("%q: %w: %d bytes, %d are left of Limits.ArtifactBytes", p, ErrTooLarge, size, c.left)
+}
+
+// below turns the name of an entry of the tar of dir into a path. The engine
+// puts the last component of dir in front of every name.
+func below(dir, name string) (string, error) {
+	base, rest, _ := strings.Cut(strings.TrimSuffix(name, "/"), "/")
+	if base != path.Base(dir) || path.Clean("/"+rest) != "/"+rest {
+		return "", fmt.Errorf("%q: the engine sent an entry from elsewhere, %q", dir, name)
+	}
+	return path.Join(dir, rest), nil
+}
