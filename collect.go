@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 
+	"github.com/synchestra-io/sandbox/internal/artifacts"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
@@ -13,11 +14,11 @@ func (r *run) collect(ctx context.Context, p plan, dirs []directory, exit docker
 	if len(p.collect) == 0 {
 		return nil, nil, nil
 	}
-	want := artifactRequest{Paths: p.collect, Bytes: p.limits.ArtifactBytes}
+	want := artifacts.Request{Paths: p.collect, Bytes: p.limits.ArtifactBytes}
 	for _, d := range dirs {
 		want.Own = append(want.Own, d.path)
 	}
-	files, missed, err := collectArtifacts(ctx, r.engine, r.name, want)
+	files, missed, err := artifacts.Collect(ctx, r.engine, r.name, want)
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}

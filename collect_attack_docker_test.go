@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/artifacts"
 )
 
 // attacking is a script with the probe at hand, and the paths to collect.
@@ -75,11 +77,11 @@ func onLargeDisk(script string, paths ...string) Job {
 // stays, and a file that is asked for by its name has nothing to do with it.
 func TestCollectCountsExactly(t *testing.T) {
 	t.Parallel()
-	j := onLargeDisk(fmt.Sprintf("/probe many files d %d; mkdir e; echo 1 >e/1; echo 2 >e/2; echo kept >file", maxEntries-3),
+	j := onLargeDisk(fmt.Sprintf("/probe many files d %d; mkdir e; echo 1 >e/1; echo 2 >e/2; echo kept >file", artifacts.MaxEntries-3),
 		"/workspace/d", "/workspace/e", "/workspace/file")
 	res := ok(t, j)
 	require.Empty(t, string(res.Logs))
-	require.Len(t, res.Artifacts, maxEntries-3+2)
+	require.Len(t, res.Artifacts, artifacts.MaxEntries-3+2)
 	require.Equal(t, "1\n", string(res.Artifacts["/workspace/e/1"]))
 	require.Equal(t, "kept\n", string(res.Artifacts["/workspace/file"]))
 	requireUncollected(t, res, map[string]error{"/workspace/e": ErrTooLarge})
@@ -94,5 +96,5 @@ func TestCollectCountsEverything(t *testing.T) {
 	require.Empty(t, string(res.Logs))
 	require.Equal(t, "kept\n", string(res.Artifacts["/workspace/file"]))
 	require.ErrorIs(t, res.Uncollected["/workspace/all"], ErrTooLarge)
-	require.LessOrEqual(t, len(res.Artifacts)+len(res.Uncollected), maxEntries)
+	require.LessOrEqual(t, len(res.Artifacts)+len(res.Uncollected), artifacts.MaxEntries)
 }

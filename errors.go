@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/synchestra-io/sandbox/internal/artifacts"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/process"
 	"github.com/synchestra-io/sandbox/internal/stdio"
@@ -50,10 +51,10 @@ var (
 	ErrWriterBlocked = stdio.ErrWriterBlocked
 	// ErrTooLarge is why an artifact that does not fit into
 	// Limits.ArtifactBytes is in Result.Uncollected.
-	ErrTooLarge = errors.New("too large")
+	ErrTooLarge = artifacts.ErrTooLarge
 	// ErrNotRegular is why a link, fifo, socket or device, or a path through a
 	// link, is in Result.Uncollected.
-	ErrNotRegular = errors.New("not a regular file")
+	ErrNotRegular = artifacts.ErrNotRegular
 	// ErrClosed is what a Runner returns after Close, and from the calls that
 	// Close ended.
 	ErrClosed = errors.New("runner closed")

@@ -22,6 +22,7 @@ var imports = map[string]map[string]string{
 	module: {
 		module + "/isolation":                          "the hardened preset",
 		module + "/internal/archive":                   "the tars that go to the engine and come from it",
+		module + "/internal/artifacts":                 "the files that the command made",
 		module + "/internal/bounds":                    "how long it waits",
 		module + "/internal/dockerx":                   "the engine",
 		module + "/internal/owner":                     "the marks of what a run makes",
@@ -38,6 +39,12 @@ var imports = map[string]map[string]string{
 		"github.com/docker/go-connections/nat":            "the type of a field of HostConfig",
 		"github.com/moby/profiles/seccomp":                "the engine's own makers keep the profile up to date",
 		"github.com/opencontainers/runtime-spec/specs-go": "its types",
+	},
+	module + "/internal/artifacts": {
+		module + "/internal/archive":    "the engine sends tars",
+		module + "/internal/dockerx":    "the container",
+		module + "/internal/validate":   "which path is within which",
+		"github.com/containerd/errdefs": "the engine's refusals by kind",
 	},
 	module + "/internal/archive": {module + "/isolation": "the user that owns all entries"},
 	module + "/internal/process": {

@@ -1,4 +1,6 @@
-package sandbox
+// Package artifacts copies files out of a container that has stopped. The command
+// decided what is there: nothing is followed, and nothing is believed.
+package artifacts
 
 import (
 	"archive/tar"
@@ -15,27 +17,35 @@ import (
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
+var (
+	// ErrTooLarge is why an artifact that does not fit into the budget is missed.
+	ErrTooLarge = errors.New("too large")
+	// ErrNotRegular is why a link, fifo, socket or device, or a path through a link,
+	// is missed.
+	ErrNotRegular = errors.New("not a regular file")
+)
+
 // minNames is how much room there is for names and reasons, in bytes, beside
 // however few artifacts: a job can make files without content, and no end of them.
 const minNames = 1 << 20
 
-// maxEntries bounds the files, directories and links that are read out of
+// MaxEntries bounds the files, directories and links that are read out of
 // directories: a job can make millions in a moment, each of which costs the
 // caller time, and a file without content some memory.
-const maxEntries = 100_000
+const MaxEntries = 100_000
 
-// artifactRequest is what to collect.
-type artifactRequest struct {
+// Request is what to collect.
+type Request struct {
 	Paths []string // clean and absolute, of files and directories
 	Own   []string // the run's writable directories
 	Bytes int64    // budget for content; names have one of their own
 }
 
-// collectArtifacts copies the artifacts out of a container that has stopped. Links
+// Collect copies the artifacts out of a container that has stopped. Links
 // are not followed, sizes are known before anything is read, and a path that cannot
 // be had is no error but has its reason in missed. Beside an error the maps have what
 // came before it.
-func collectArtifacts(ctx context.Context, client *dockerx.Client, container string, want artifactRequest) (files map[string][]byte, missed map[string]error, err error) {
+func Collect(ctx context.Context, client *dockerx.Client, container string, want Request) (files map[string][]byte, missed map[string]error, err error) {
 	c := &collector{
 		client: client, container: container, own: want.Own,
 		left: want.Bytes, names: max(want.Bytes, minNames), seen: map[string]fileInfo{},
@@ -146,8 +156,8 @@ func (c *collector) tree(p string, body io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("%q: %w", p, err)
 		}
-		if c.count++; c.count > maxEntries {
-			return fmt.Errorf("%q: not read to its end: %w: over %d files and directories in all of Collect", p, ErrTooLarge, maxEntries)
+		if c.count++; c.count > MaxEntries {
+			return fmt.Errorf("%q: not read to its end: %w: over %d files and directories in all of Collect", p, ErrTooLarge, MaxEntries)
 		}
 		file, err := below(p, h.Name)
 		if err != nil {
