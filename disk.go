@@ -11,6 +11,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/archive"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/pause"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -20,9 +21,9 @@ import (
 // does, which runs our own pause program and nothing else. The job's directories
 // are binds of the volume's: they share the cap.
 func (r *run) stageOnDisk(ctx context.Context, p plan, engine dockerx.Engine, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
-	program, err := pauseProgram(engine.Architecture)
-	if err != nil {
-		return nil, fmt.Errorf("Limits.DiskMB %d: %w", p.limits.DiskMB, err)
+	program, known := pause.Program(engine.Architecture)
+	if !known {
+		return nil, fmt.Errorf("Limits.DiskMB %d: %w: there is no pause program for %q", p.limits.DiskMB, ErrUnsupported, engine.Architecture)
 	}
 	name, holder := r.name+"-0", r.name+"-stage"
 	at, err := r.createVolume(ctx, name, p.limits.diskOptions())

@@ -7,6 +7,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/cleanup"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/internal/process"
@@ -21,7 +22,7 @@ type run struct {
 	name   string
 	bounds bounds.Bounds
 	labels map[string]string
-	undo   teardown
+	undo   cleanup.Stack
 	sent   map[string]func(*container.HostConfig, *container.Config) error // what was created, by name
 }
 
@@ -38,7 +39,7 @@ func (r *Runner) newRun(ctx context.Context) *run {
 // end undoes everything. What could not be removed is a Sweep's from now on.
 func (r *run) end(ctx context.Context) error {
 	defer owner.End(r.id)
-	return r.undo.run(ctx, r.bounds.Cleanup)
+	return r.undo.Run(ctx, r.bounds.Cleanup)
 }
 
 // label fills in the run's labels. Its expiry is by the engine's clock, which
@@ -106,7 +107,7 @@ func (r *run) create(ctx context.Context, remove func(context.Context, time.Dura
 		return context.Cause(ctx)
 	}
 	var unsure time.Duration
-	r.undo.push(func(ctx context.Context) error { return remove(ctx, unsure) })
+	r.undo.Push(func(ctx context.Context) error { return remove(ctx, unsure) })
 	err := make(ctx)
 	if !dockerx.OutcomeKnown(err) {
 		unsure = r.bounds.Settle

@@ -1,4 +1,4 @@
-package sandbox
+package cleanup
 
 import (
 	"context"
@@ -10,49 +10,49 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTeardownLastFirst(t *testing.T) {
+func TestStackLastFirst(t *testing.T) {
 	for _, names := range []string{"", "a", "abc"} {
-		var undo teardown
+		var undo Stack
 		undone := ""
 		for _, name := range names {
-			undo.push(func(context.Context) error { undone = string(name) + undone; return nil })
+			undo.Push(func(context.Context) error { undone = string(name) + undone; return nil })
 		}
-		require.NoError(t, undo.run(context.Background(), time.Minute))
+		require.NoError(t, undo.Run(context.Background(), time.Minute))
 		require.Equal(t, names, undone, "the order is the reverse of the pushes")
-		require.NoError(t, undo.run(context.Background(), time.Minute))
+		require.NoError(t, undo.Run(context.Background(), time.Minute))
 		require.Equal(t, names, undone, "nothing is undone twice")
 	}
 }
 
-func TestTeardownGoesOnAfterFailures(t *testing.T) {
+func TestStackGoesOnAfterFailures(t *testing.T) {
 	first, last := errors.New("first"), errors.New("last")
-	var undo teardown
+	var undo Stack
 	undone := 0
 	for _, err := range []error{first, nil, last} {
-		undo.push(func(context.Context) error { undone++; return err })
+		undo.Push(func(context.Context) error { undone++; return err })
 	}
-	err := undo.run(context.Background(), time.Minute)
+	err := undo.Run(context.Background(), time.Minute)
 	require.Equal(t, 3, undone)
 	require.ErrorIs(t, err, first)
 	require.ErrorIs(t, err, last)
 }
 
 // What is undone was made for a caller that may have gone, or be in a hurry.
-func TestTeardownRunsWhenTheContextHasEnded(t *testing.T) {
+func TestStackRunsWhenTheContextHasEnded(t *testing.T) {
 	cancelled, cancel := context.WithCancel(context.WithValue(context.Background(), ctxKey{}, "kept"))
 	cancel()
 	expired, cancel := context.WithTimeout(context.WithValue(context.Background(), ctxKey{}, "kept"), -time.Second)
 	defer cancel()
 	for _, ctx := range []context.Context{cancelled, expired} {
-		var undo teardown
-		undo.push(func(ctx context.Context) error {
+		var undo Stack
+		undo.Push(func(ctx context.Context) error {
 			require.Equal(t, "kept", ctx.Value(ctxKey{}))
 			deadline, ok := ctx.Deadline()
 			require.True(t, ok)
 			require.Positive(t, time.Until(deadline))
 			return ctx.Err()
 		})
-		require.NoError(t, undo.run(ctx, time.Minute))
+		require.NoError(t, undo.Run(ctx, time.Minute))
 	}
 }
 
@@ -64,15 +64,15 @@ func hangs(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-func TestTeardownIsBounded(t *testing.T) {
+func TestStackIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var undo teardown
+		var undo Stack
 		undone := 0
-		undo.push(func(context.Context) error { undone++; return nil })
-		undo.push(hangs)
-		undo.push(hangs)
+		undo.Push(func(context.Context) error { undone++; return nil })
+		undo.Push(hangs)
+		undo.Push(hangs)
 		start := time.Now()
-		err := undo.run(context.Background(), time.Minute)
+		err := undo.Run(context.Background(), time.Minute)
 		require.Error(t, err)
 		require.LessOrEqual(t, time.Since(start), time.Minute, "the bound is for all of it")
 		require.Equal(t, 1, undone)
@@ -82,13 +82,13 @@ func TestTeardownIsBounded(t *testing.T) {
 }
 
 // A step that hangs must leave the others time to be undone.
-func TestTeardownLeavesTimeForTheRest(t *testing.T) {
+func TestStackLeavesTimeForTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var undo teardown
+		var undo Stack
 		var alive error = errors.New("not undone")
-		undo.push(func(ctx context.Context) error { alive = ctx.Err(); return nil })
-		undo.push(hangs)
-		require.Error(t, undo.run(context.Background(), time.Minute))
+		undo.Push(func(ctx context.Context) error { alive = ctx.Err(); return nil })
+		undo.Push(hangs)
+		require.Error(t, undo.Run(context.Background(), time.Minute))
 		require.NoError(t, alive)
 	})
 }

@@ -1,17 +1,17 @@
-package sandbox
+// Package pause has the one program of ours that runs in a container.
+package pause
 
 import (
 	"encoding/binary"
-	"fmt"
 )
 
-// pauseProgram is a static ELF executable that waits for ever: the one thing that
+// Program is a static ELF executable that waits for ever: the one thing that
 // runs in the container which holds a disk. It is made here so that nothing of the
-// image runs, and so that it can be read.
-func pauseProgram(arch string) ([]byte, error) {
-	m, known := pauseMachines[arch]
+// image runs, and so that it can be read. There is one for amd64 and arm64.
+func Program(arch string) (program []byte, known bool) {
+	m, known := machines[arch]
 	if !known {
-		return nil, fmt.Errorf("%w: there is no pause program for %q", ErrUnsupported, arch)
+		return nil, false
 	}
 	const (
 		base   = 0x400000
@@ -38,10 +38,10 @@ func pauseProgram(arch string) ([]byte, error) {
 	for _, v := range []uint64{0, base, base, size, size, 0x10000} {
 		p = le.AppendUint64(p, v) // offset, addresses, sizes, alignment
 	}
-	return append(p, m.code...), nil
+	return append(p, m.code...), true
 }
 
-var pauseMachines = map[string]struct {
+var machines = map[string]struct {
 	machine uint16
 	code    []byte
 }{

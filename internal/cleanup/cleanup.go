@@ -1,4 +1,5 @@
-package sandbox
+// Package cleanup undoes what was done, in a bounded time, whatever fails.
+package cleanup
 
 import (
 	"context"
@@ -7,19 +8,20 @@ import (
 	"time"
 )
 
-// teardown undoes a run's steps, the last first. Undoing is pushed before the
+// Stack undoes a run's steps, the last first. Undoing is pushed before the
 // step is taken, since a step can succeed on the engine although its answer is
 // lost. The zero value is ready to use.
-type teardown struct {
+type Stack struct {
 	steps []func(context.Context) error
 }
 
-func (t *teardown) push(undo func(context.Context) error) { t.steps = append(t.steps, undo) }
+// Push adds what undoes the next step.
+func (t *Stack) Push(undo func(context.Context) error) { t.steps = append(t.steps, undo) }
 
-// run undoes everything within bound, also when ctx has ended. A step that
+// Run undoes everything within bound, also when ctx has ended. A step that
 // fails or hangs does not keep the rest from being undone: each may take half
 // of the time that is left. All errors are joined.
-func (t *teardown) run(ctx context.Context, bound time.Duration) error {
+func (t *Stack) Run(ctx context.Context, bound time.Duration) error {
 	end := time.Now().Add(bound)
 	late := fmt.Errorf("clean-up was not over within %v", bound)
 	var errs []error
