@@ -3,14 +3,31 @@ package sandbox
 import (
 	"context"
 
+	"github.com/docker/docker/api/types/mount"
+
 	"github.com/synchestra-io/sandbox/internal/artifacts"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
-// collect copies the artifacts out of the container, which has stopped. An end of
-// ctx leaves nothing, and so does somebody who starts the container again, whose
-// artifacts would be those of a command under way.
-func (r *run) collect(ctx context.Context, p plan, dirs []directory, exit dockerx.Exit) (map[string][]byte, map[string]error, error) {
+// collect fills in the artifacts, and whether the disk is full. The container has
+// stopped.
+func (r *run) collect(ctx context.Context, p plan, dirs []directory, staged map[string]mount.Mount, exit dockerx.Exit, res *Result) (err error) {
+	res.Artifacts, res.Uncollected, err = r.artifacts(ctx, p, dirs, exit)
+	if err != nil || p.limits.DiskMB == 0 {
+		return err
+	}
+	res.DiskFull, err = r.diskFull(ctx)
+	// A disk that was lost meanwhile had nothing to collect.
+	if lost := r.checkStaged(ctx, p, staged); lost != nil {
+		res.Artifacts, res.Uncollected, res.DiskFull, err = nil, nil, false, lost
+	}
+	return err
+}
+
+// artifacts copies the artifacts out of the container. An end of ctx leaves nothing,
+// and so does somebody who starts the container again, whose artifacts would be those
+// of a command under way.
+func (r *run) artifacts(ctx context.Context, p plan, dirs []directory, exit dockerx.Exit) (map[string][]byte, map[string]error, error) {
 	if len(p.collect) == 0 {
 		return nil, nil, nil
 	}
@@ -18,14 +35,14 @@ func (r *run) collect(ctx context.Context, p plan, dirs []directory, exit docker
 	for _, d := range dirs {
 		want.Own = append(want.Own, d.path)
 	}
-	files, missed, err := artifacts.Collect(ctx, r.engine, r.name, want)
+	files, missed, err := artifacts.Collect(ctx, r.client, r.name, want)
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}
 	if err != nil {
 		return files, missed, err
 	}
-	if err := r.engine.Unchanged(ctx, r.name, exit); err != nil {
+	if err := r.client.Unchanged(ctx, r.name, exit); err != nil {
 		return nil, nil, err
 	}
 	return files, missed, nil

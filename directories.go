@@ -1,13 +1,18 @@
 package sandbox
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"math"
+	"path"
 	"slices"
 
 	"github.com/docker/docker/api/types/mount"
 
+	"github.com/synchestra-io/sandbox/internal/archive"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/stdio"
 	"github.com/synchestra-io/sandbox/internal/validate"
 	"github.com/synchestra-io/sandbox/isolation"
 )
@@ -65,13 +70,14 @@ func (p plan) directories(imageVolumes []string) ([]directory, error) {
 	var dirs []directory
 	for _, path := range slices.Compact(paths) {
 		if !p.mounted(path) {
-			dirs = append(dirs, directory{path: path, volume: p.crossed(path)})
+			dirs = append(dirs, directory{path: path, volume: p.needsVolume(path)})
 		}
 	}
 	return dirs, nil
 }
 
-func (p plan) crossed(dir string) bool {
+// needsVolume tells whether something must cross a directory: input, or artifacts.
+func (p plan) needsVolume(dir string) bool {
 	if p.limits.DiskMB > 0 || p.input != nil && validate.Within(dir, p.inputDir) {
 		return true
 	}
@@ -139,4 +145,44 @@ func (p plan) preset(dirs []directory, staged map[string]mount.Mount, engine doc
 		preset.Mounts = append(preset.Mounts, isolation.Bind(m.Source, m.Target, m.ReadOnly))
 	}
 	return preset
+}
+
+// shadowVolumes keeps the image's VOLUMEs from being copied for a container that runs
+// nothing of the image.
+func shadowVolumes(image dockerx.Image) map[string]string {
+	tmpfs := map[string]string{}
+	for _, v := range image.Volumes {
+		tmpfs[v] = ""
+	}
+	return tmpfs
+}
+
+// tree returns what writes one tar with everything that the volumes hold, below the
+// directory root. First come their own roots, so that these belong to the user of the job, and so that no name
+// of the caller's stands at the front, where engines look for signs of
+// compression.
+func (p plan) tree(root string, dirs []directory) func(io.Writer) error {
+	return func(w io.Writer) error { return p.writeTree(w, root, dirs) }
+}
+
+func (p plan) writeTree(w io.Writer, root string, dirs []directory) error {
+	buffer := bufio.NewWriterSize(w, 64<<10)
+	tree := archive.NewRewriter(buffer, path.Join(root, p.inputDir))
+	for _, d := range dirs {
+		if !d.volume {
+			continue
+		}
+		if err := tree.Directory(path.Join(root, d.path)); err != nil {
+			return err
+		}
+	}
+	if p.input != nil {
+		if err := tree.Copy(stdio.SafeReader(p.input)); err != nil {
+			return fmt.Errorf("InputTar: %w", err)
+		}
+	}
+	if err := tree.Close(); err != nil {
+		return err
+	}
+	return buffer.Flush()
 }

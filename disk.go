@@ -12,40 +12,41 @@ import (
 	"github.com/synchestra-io/sandbox/internal/archive"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/pause"
+	"github.com/synchestra-io/sandbox/internal/upload"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
-// stageOnDisk is stage with a cap: all writable directories are in one file system,
+// stageOnDisk is stageInVolumes with a cap: all writable directories are in one file system,
 // the disk, a volume of type tmpfs, since only that has a hard cap on every engine.
 // Its content lasts as long as a running container has it mounted, so a holder
 // does, which runs our own pause program and nothing else. The job's directories
 // are binds of the volume's: they share the cap.
-func (r *run) stageOnDisk(ctx context.Context, p plan, engine dockerx.Engine, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
-	program, known := pause.Program(engine.Architecture)
+func (r *run) stageOnDisk(ctx context.Context, p plan, arch string, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
+	program, known := pause.Program(arch)
 	if !known {
-		return nil, fmt.Errorf("Limits.DiskMB %d: %w: there is no pause program for %q", p.limits.DiskMB, ErrUnsupported, engine.Architecture)
+		return nil, fmt.Errorf("Limits.DiskMB %d: %w: there is no pause program for %q", p.limits.DiskMB, ErrUnsupported, arch)
 	}
-	name, holder := r.name+"-0", r.name+"-stage"
+	name, holder := r.name+"-0", r.stagingName()
 	at, err := r.createVolume(ctx, name, p.limits.diskOptions())
 	if err != nil {
 		return nil, p.limits.explainDisk(err)
 	}
 	mounts := []mount.Mount{isolation.Volume(name, path.Join("/", r.name), r.labels)}
 	config := isolation.Program(image.ID, "/"+holder, r.labels)
-	if err := r.createContainer(ctx, holder, config, isolation.Staging(mounts, covers(image))); err != nil {
+	if err := r.createContainer(ctx, holder, config, isolation.Staging(mounts, shadowVolumes(image))); err != nil {
 		return nil, err
 	}
-	if err := r.uploadTo(ctx, holder, archive.SingleFile(holder, 0o755, program)); err != nil {
+	if err := upload.Tar(ctx, r.client, holder, archive.SingleFile(holder, 0o755, program)); err != nil {
 		return nil, err
 	}
-	if err := r.startContainer(ctx, holder); err != nil {
+	if err := r.client.Start(ctx, holder, r.verify[holder]); err != nil {
 		return nil, p.limits.explainDisk(err)
 	}
 	inside := map[string]mount.Mount{}
 	for _, d := range dirs {
 		inside[d.path] = isolation.Part(path.Join(at, d.path), d.path)
 	}
-	err = r.upload(ctx, holder, p, dirs)
+	err = upload.Tar(ctx, r.client, holder, p.tree(r.name, dirs))
 	if noSpace(err) {
 		err = fmt.Errorf("InputTar does not fit into Limits.DiskMB %d: %w", p.limits.DiskMB, err)
 	}
@@ -76,7 +77,7 @@ func (l Limits) diskOptions() map[string]string {
 
 // diskFull tells whether there is no room left for one more file of one byte.
 func (r *run) diskFull(ctx context.Context) (bool, error) {
-	err := r.uploadTo(ctx, r.name+"-stage", archive.SingleFile(path.Join(r.name, "probe"), 0o600, []byte{0}))
+	err := upload.Tar(ctx, r.client, r.stagingName(), archive.SingleFile(path.Join(r.name, "probe"), 0o600, []byte{0}))
 	if noSpace(err) {
 		return true, nil
 	}

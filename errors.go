@@ -68,14 +68,14 @@ func fail(op Op, err error) error {
 	return &Error{Op: op, Err: err}
 }
 
-// verdict is the one rule of what a run reports. First comes the end of its
+// joinErrors is the one rule of what a run reports. First comes the end of its
 // context, whatever the step that it broke off says, with its reason: the
 // caller's, or ErrClosed. Then comes the step's own failure. A failed clean-up
 // stands alone only beside a run without an error; otherwise it is joined. An end
 // of the context that broke nothing off is no error.
 //
 // ended and reason are ctx.Err() and context.Cause(ctx) at the step's end.
-func verdict(ended, reason, step, cleanup error) error {
+func joinErrors(ended, reason, step, cleanup error) error {
 	var e *Error
 	if ended != nil && errors.As(step, &e) {
 		err := e.Err

@@ -65,7 +65,7 @@ func TestOpErrorPrecedence(t *testing.T) {
 			[]error{context.DeadlineExceeded, reason, errStep}, []error{context.Canceled}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := verdict(c.ctx.Err(), context.Cause(c.ctx), fail(OpWait, c.err), nil)
+			err := joinErrors(c.ctx.Err(), context.Cause(c.ctx), fail(OpWait, c.err), nil)
 			require.EqualError(t, err, c.text)
 			var step *Error
 			require.ErrorAs(t, err, &step)
@@ -76,13 +76,13 @@ func TestOpErrorPrecedence(t *testing.T) {
 			for _, target := range c.isnt {
 				require.NotErrorIs(t, err, target)
 			}
-			require.NoError(t, verdict(c.ctx.Err(), context.Cause(c.ctx), fail(OpWait, nil), nil), "a step that succeeded is no error")
+			require.NoError(t, joinErrors(c.ctx.Err(), context.Cause(c.ctx), fail(OpWait, nil), nil), "a step that succeeded is no error")
 		})
 	}
 }
 
 // Each pair of what can go wrong at once, in the order in which it is reported.
-func TestVerdictOfPairs(t *testing.T) {
+func TestJoinErrorsOfPairs(t *testing.T) {
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
 	closed, end := context.WithCancelCause(context.Background())
@@ -117,7 +117,7 @@ func TestVerdictOfPairs(t *testing.T) {
 		"cancel too late, and clean-up": {cancelled, nil, left, OpCleanup, leftText, []error{ErrCleanup, left}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := verdict(c.ctx.Err(), context.Cause(c.ctx), c.step, c.cleanup)
+			err := joinErrors(c.ctx.Err(), context.Cause(c.ctx), c.step, c.cleanup)
 			require.EqualError(t, err, c.text)
 			var first *Error
 			require.ErrorAs(t, err, &first)
@@ -127,8 +127,8 @@ func TestVerdictOfPairs(t *testing.T) {
 			}
 		})
 	}
-	require.NoError(t, verdict(context.Canceled, context.Canceled, nil, nil), "cancelled too late")
-	require.NoError(t, verdict(nil, nil, nil, nil))
+	require.NoError(t, joinErrors(context.Canceled, context.Canceled, nil, nil), "cancelled too late")
+	require.NoError(t, joinErrors(nil, nil, nil, nil))
 }
 
 // Every error is an *Error, also of a run that cannot begin.

@@ -2,9 +2,12 @@ package sandbox
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/cleanup"
@@ -17,24 +20,28 @@ import (
 // run is one run: its name, from which the names of all its objects derive, and
 // what has to be undone at its end.
 type run struct {
-	*Runner
+	client *dockerx.Client
+	bounds bounds.Bounds
 	id     string
 	name   string
-	bounds bounds.Bounds
 	labels map[string]string
 	undo   cleanup.Stack
-	sent   map[string]func(*container.HostConfig, *container.Config) error // what was created, by name
+	// verify compares what the engine has with what was sent, by container's name.
+	verify map[string]func(*container.HostConfig, *container.Config) error
 }
 
-// newRun names a run, and makes it known as a live one until it has ended.
-func (r *Runner) newRun(ctx context.Context) *run {
+// newRun names a run, and makes it known as an active one until it has ended.
+func newRun(ctx context.Context, client *dockerx.Client) *run {
 	id := owner.NewID(ctx)
 	owner.Begin(id)
 	return &run{
-		Runner: r, id: id, name: owner.NamePrefix + id, bounds: bounds.From(ctx),
-		sent: map[string]func(*container.HostConfig, *container.Config) error{},
+		client: client, bounds: bounds.From(ctx), id: id, name: owner.NamePrefix + id,
+		verify: map[string]func(*container.HostConfig, *container.Config) error{},
 	}
 }
+
+// stagingName is the name of the container through which volumes are filled.
+func (r *run) stagingName() string { return r.name + "-stage" }
 
 // end undoes everything. What could not be removed is a Sweep's from now on.
 func (r *run) end(ctx context.Context) error {
@@ -56,9 +63,9 @@ func (r *run) label(ctx context.Context, engine dockerx.Engine) {
 // the engine has it.
 func (r *run) createVolume(ctx context.Context, name string, options map[string]string) (at string, err error) {
 	err = r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
-		return r.engine.RemoveVolume(ctx, name, unsure)
+		return r.client.RemoveVolume(ctx, name, unsure)
 	}, func(ctx context.Context) (err error) {
-		at, err = r.engine.CreateVolume(ctx, name, options, r.labels)
+		at, err = r.client.CreateVolume(ctx, name, options, r.labels)
 		return err
 	})
 	return at, err
@@ -66,22 +73,56 @@ func (r *run) createVolume(ctx context.Context, name string, options map[string]
 
 // createContainer makes a container that is killed and removed at the run's end.
 func (r *run) createContainer(ctx context.Context, name string, config *container.Config, host *container.HostConfig) error {
-	r.sent[name] = func(gotHost *container.HostConfig, got *container.Config) error {
+	r.verify[name] = func(gotHost *container.HostConfig, got *container.Config) error {
 		return isolation.Verify(host, gotHost, config, got)
 	}
 	return r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
-		return r.engine.Remove(ctx, name, unsure)
+		return r.client.Remove(ctx, name, unsure)
 	}, func(ctx context.Context) error {
-		return r.engine.Create(ctx, name, config, host)
+		return r.client.Create(ctx, name, config, host)
 	})
+}
+
+// create pushes the removal before it makes the object. When the engine's
+// answer is lost, the removal has to reckon with an object that appears late.
+func (r *run) create(ctx context.Context, remove func(context.Context, time.Duration) error, do func(context.Context) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var unsure time.Duration
+	r.undo.Push(func(ctx context.Context) error { return remove(ctx, unsure) })
+	err := do(ctx)
+	if !dockerx.OutcomeKnown(err) {
+		unsure = r.bounds.Settle
+	}
+	return err
+}
+
+// checkStaged makes sure that the job's container has the volumes that were
+// filled: they cannot have been removed while the staging container was there, and
+// the engine makes new ones, empty, in place of missing ones.
+func (r *run) checkStaged(ctx context.Context, p plan, staged map[string]mount.Mount) error {
+	if len(staged) == 0 {
+		return nil
+	}
+	state, err := r.client.Inspect(ctx, r.stagingName())
+	switch {
+	case err != nil:
+		return fmt.Errorf("staging container: %w", err)
+	case state.Gone:
+		return fmt.Errorf("staging container: %w", dockerx.ErrGone)
+	case p.limits.DiskMB > 0 && (!state.Running || state.Restarted):
+		return errors.New("staging container: it was stopped by somebody else, and the files in Limits.DiskMB are gone")
+	}
+	return nil
 }
 
 // execute runs the created container to its end and fills in what the run
 // brought: exit status, output, TimedOut.
 func (r *run) execute(ctx context.Context, p plan, res *Result) (dockerx.Exit, error) {
-	out, err := process.Run(ctx, r.engine, r.name, process.Options{
+	out, err := process.Run(ctx, r.client, r.name, process.Options{
 		Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, LogBytes: p.limits.LogBytes,
-		Timeout: p.limits.Timeout, MemoryCapped: p.limits.MemoryMB > 0, Verify: r.sent[r.name],
+		Timeout: p.limits.Timeout, MemoryCapped: p.limits.MemoryMB > 0, Verify: r.verify[r.name],
 	})
 	res.Logs, res.LogsDropped = out.Logs, out.LogsDropped
 	if !out.Started {
@@ -92,25 +133,4 @@ func (r *run) execute(ctx context.Context, p plan, res *Result) (dockerx.Exit, e
 		res.OOMKilled, res.TimedOut = out.OOMKilled, out.TimedOut
 	}
 	return out.Exit, fail(OpWait, err)
-}
-
-// startContainer starts a container that was created with createContainer, unless
-// the engine has made something else of it.
-func (r *run) startContainer(ctx context.Context, name string) error {
-	return r.engine.Start(ctx, name, r.sent[name])
-}
-
-// create pushes the removal before it makes the object. When the engine's
-// answer is lost, the removal has to reckon with an object that appears late.
-func (r *run) create(ctx context.Context, remove func(context.Context, time.Duration) error, make func(context.Context) error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	var unsure time.Duration
-	r.undo.Push(func(ctx context.Context) error { return remove(ctx, unsure) })
-	err := make(ctx)
-	if !dockerx.OutcomeKnown(err) {
-		unsure = r.bounds.Settle
-	}
-	return err
 }

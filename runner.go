@@ -27,7 +27,7 @@ type Options struct {
 // Runner runs jobs on one engine, whose connections and description it keeps. It
 // is safe for concurrent use. A program that runs one job needs none: see RunOnce.
 type Runner struct {
-	engine  *dockerx.Client
+	client  *dockerx.Client
 	runtime string
 
 	asking chan struct{}   // held while known is read or asked for
@@ -47,14 +47,14 @@ func New(o Options) (*Runner, error) {
 	if why := validate.NotText(o.Runtime); why != "" {
 		return nil, &Error{Op: OpValidate, Err: fmt.Errorf("Options.Runtime %q %s", o.Runtime, why)}
 	}
-	engine, err := dockerx.New(o.Host)
+	client, err := dockerx.New(o.Host)
 	if err != nil && o.Host != "" {
 		return nil, &Error{Op: OpValidate, Err: fmt.Errorf("Options.Host: %w", err)}
 	}
 	if err != nil {
 		return nil, &Error{Op: OpPull, Err: err}
 	}
-	r := &Runner{engine: engine, runtime: o.Runtime, asking: make(chan struct{}, 1)}
+	r := &Runner{client: client, runtime: o.Runtime, asking: make(chan struct{}, 1)}
 	r.life, r.end = context.WithCancelCause(context.Background())
 	return r, nil
 }
@@ -69,7 +69,7 @@ func (r *Runner) Close() error {
 	bound, used := r.ending, r.ending > 0
 	r.mu.Unlock()
 	if !used {
-		r.engine.Close()
+		r.client.Close()
 		return nil
 	}
 	idle := make(chan struct{})
@@ -79,7 +79,7 @@ func (r *Runner) Close() error {
 	}()
 	select {
 	case <-idle:
-		r.engine.Close()
+		r.client.Close()
 		return nil
 	case <-time.After(bound):
 		late := fmt.Errorf("%w: a run was not over within %v of Close", ErrCleanup, bound)
@@ -112,7 +112,7 @@ func (r *Runner) connect(ctx context.Context) (dockerx.Engine, error) {
 		return dockerx.Engine{}, context.Cause(ctx)
 	}
 	if r.known == nil {
-		engine, err := r.engine.Connect(ctx)
+		engine, err := r.client.Connect(ctx)
 		if err != nil {
 			return dockerx.Engine{}, err
 		}

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"context"
 
+	"github.com/docker/docker/api/types/mount"
+
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -35,16 +37,16 @@ func (r *Runner) RunOnce(ctx context.Context, j Job) (Result, error) {
 		return res, &Error{Op: OpValidate, Err: err}
 	}
 	defer leave()
-	run := r.newRun(ctx)
-	step := run.steps(ctx, j, &res)
+	run := newRun(ctx, r.client)
+	step := r.steps(ctx, run, j, &res)
 	ended, reason := ctx.Err(), context.Cause(ctx)
-	return res, verdict(ended, reason, step, run.end(ctx))
+	return res, joinErrors(ended, reason, step, run.end(ctx))
 }
 
 // steps is a run, from top to bottom.
-func (r *run) steps(ctx context.Context, j Job, res *Result) error {
+func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error {
 	// 1. Plan: from here on the Job is not read any more.
-	p, err := newPlan(j, r.engine.Host())
+	p, err := newPlan(j, r.client.Host())
 	if err != nil {
 		return fail(OpValidate, err)
 	}
@@ -54,50 +56,47 @@ func (r *run) steps(ctx context.Context, j Job, res *Result) error {
 	if err != nil {
 		return fail(OpPull, err)
 	}
-	if err := p.preflight(ctx, r.engine, engine, r.runtime); err != nil {
+	if err := p.preflight(ctx, r.client, engine, r.runtime); err != nil {
 		return fail(OpValidate, err)
 	}
-	image, err := r.engine.EnsureImage(ctx, p.image, p.pull, engine)
+	image, err := r.client.EnsureImage(ctx, p.image, p.pull, engine)
 	if err != nil {
 		return fail(OpPull, err)
 	}
 	res.ImageID = image.ID
 
-	// 3. Stage the input in volumes.
-	r.label(ctx, engine)
+	// 3. Stage the input.
 	dirs, err := p.directories(image.Volumes)
 	if err != nil {
 		return fail(OpValidate, err)
 	}
-	staged, err := r.stage(ctx, p, engine, image, dirs)
+	run.label(ctx, engine)
+	var staged map[string]mount.Mount
+	if p.limits.DiskMB > 0 {
+		staged, err = run.stageOnDisk(ctx, p, engine.Architecture, image, dirs)
+	} else {
+		staged, err = run.stageInVolumes(ctx, p, image, dirs)
+	}
 	if err != nil {
 		return fail(OpStage, err)
 	}
 
 	// 4. Harden, and 5. create.
 	host := p.preset(dirs, staged, engine, r.runtime).HostConfig()
-	config := isolation.Config(image.ID, p.cmd, p.environ(p.home(), image.Env), p.workDir, r.labels, p.stdin != nil)
-	if err := r.createContainer(ctx, r.name, config, host); err != nil {
+	config := isolation.Config(image.ID, p.cmd, p.environ(p.home(), image.Env), p.workDir, run.labels, p.stdin != nil)
+	if err := run.createContainer(ctx, run.name, config, host); err != nil {
 		return fail(OpCreate, p.explainCreate(err))
 	}
-	if err := r.checkStaged(ctx, p, staged); err != nil {
+	if err := run.checkStaged(ctx, p, staged); err != nil {
 		return fail(OpCreate, err)
 	}
 
 	// 6. Run.
-	exit, err := r.execute(ctx, p, res)
+	exit, err := run.execute(ctx, p, res)
 	if err != nil {
 		return err
 	}
 
 	// 7. Collect, and 8. the result.
-	res.Artifacts, res.Uncollected, err = r.collect(ctx, p, dirs, exit)
-	if err == nil && p.limits.DiskMB > 0 {
-		res.DiskFull, err = r.diskFull(ctx)
-		// A disk that was lost meanwhile had nothing to collect.
-		if lost := r.checkStaged(ctx, p, staged); lost != nil {
-			res.Artifacts, res.Uncollected, res.DiskFull, err = nil, nil, false, lost
-		}
-	}
-	return fail(OpCollect, err)
+	return fail(OpCollect, run.collect(ctx, p, dirs, staged, exit, res))
 }

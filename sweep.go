@@ -44,7 +44,7 @@ func (r *Runner) Sweep(ctx context.Context) (SweepReport, error) {
 	defer leave()
 	now, objects, err := r.survey(ctx)
 	if err != nil {
-		return report, verdict(ctx.Err(), context.Cause(ctx), fail(OpCleanup, err), nil)
+		return report, joinErrors(ctx.Err(), context.Cause(ctx), fail(OpCleanup, err), nil)
 	}
 	limits := bounds.From(ctx)
 	var failed []error
@@ -63,7 +63,7 @@ func (r *Runner) Sweep(ctx context.Context) (SweepReport, error) {
 			report.Removed = append(report.Removed, what)
 		}
 	}
-	return report, verdict(nil, nil, nil, errors.Join(failed...))
+	return report, joinErrors(nil, nil, nil, errors.Join(failed...))
 }
 
 // survey returns the engine's time and the objects of runs, containers first:
@@ -72,16 +72,16 @@ func (r *Runner) survey(ctx context.Context) (now time.Time, objects []dockerx.O
 	if _, err := r.connect(ctx); err != nil {
 		return now, nil, err
 	}
-	if now, err = r.engine.Clock(ctx); err != nil {
+	if now, err = r.client.Clock(ctx); err != nil {
 		return now, nil, err
 	}
 	// A volume that is listed before the containers is not held by one that is
 	// created after them.
-	volumes, err := r.engine.Volumes(ctx, owner.LabelRun)
+	volumes, err := r.client.Volumes(ctx, owner.LabelRun)
 	if err != nil {
 		return now, nil, err
 	}
-	containers, err := r.engine.Containers(ctx, owner.LabelRun)
+	containers, err := r.client.Containers(ctx, owner.LabelRun)
 	return now, slices.DeleteFunc(slices.Concat(containers, volumes), notOurs), err
 }
 
@@ -93,14 +93,14 @@ func (r *Runner) remove(ctx context.Context, o dockerx.Object) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, bound, late)
 	defer cancel()
 	if o.Kind == dockerx.KindContainer {
-		return r.engine.Remove(ctx, o.Name, 0)
+		return r.client.Remove(ctx, o.Name, 0)
 	}
 	// What the engine was still creating when the containers were listed can hold
 	// the volume, and shows only now.
 	var failed error
 	for {
 		call, cancel := context.WithTimeoutCause(ctx, time.Second, late)
-		err := r.engine.RemoveVolume(call, o.Name, 0)
+		err := r.client.RemoveVolume(call, o.Name, 0)
 		again := call.Err() != nil && ctx.Err() == nil
 		cancel()
 		if err == nil {
@@ -109,10 +109,10 @@ func (r *Runner) remove(ctx context.Context, o dockerx.Object) error {
 		if !again {
 			return errors.Join(err, failed)
 		}
-		holders, listErr := r.engine.Containers(ctx, owner.LabelRun+"="+o.Labels[owner.LabelRun])
+		holders, listErr := r.client.Containers(ctx, owner.LabelRun+"="+o.Labels[owner.LabelRun])
 		failed = listErr // of the last try: while there is time, there is another
 		for _, c := range slices.DeleteFunc(holders, notOurs) {
-			failed = errors.Join(failed, r.engine.Remove(ctx, c.Name, 0))
+			failed = errors.Join(failed, r.client.Remove(ctx, c.Name, 0))
 		}
 	}
 }

@@ -25,7 +25,7 @@ func TestExpiryIsByTheEnginesClock(t *testing.T) {
 			require.NoError(t, err)
 			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 			defer cancel()
-			run := r.newRun(ctx)
+			run := newRun(ctx, r.client)
 			defer run.end(ctx)
 			run.label(ctx, engine)
 			expires, err := time.Parse(time.RFC3339, run.labels[owner.LabelExpires])
