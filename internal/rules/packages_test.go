@@ -1,4 +1,4 @@
-package sandbox
+package rules
 
 import (
 	"bytes"
@@ -23,11 +23,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// root is the module's directory, as seen from here.
+const root = "../.."
+
 // goFiles are the files of this module; a nested module keeps its own rules.
 func goFiles(t *testing.T) (files []string) {
 	t.Helper()
-	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if d.IsDir() && path != "." {
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if d.IsDir() && path != root {
 			_, nested := os.Stat(filepath.Join(path, "go.mod"))
 			if nested == nil || strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" {
 				return filepath.SkipDir
@@ -38,6 +41,7 @@ func goFiles(t *testing.T) (files []string) {
 		}
 		return err
 	}))
+	require.Greater(t, len(files), 50, "the walk has lost its way")
 	return files
 }
 
@@ -94,7 +98,9 @@ var loaded = sync.OnceValues(func() ([]*pack, error) {
 	if build, ok := debug.ReadBuildInfo(); ok && slices.Contains(build.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		args = append(args, "-race")
 	}
-	out, err := exec.Command("go", append(args, "./...")...).Output()
+	list := exec.Command("go", append(args, "./...")...)
+	list.Dir = root
+	out, err := list.Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list: %w", err)
 	}
