@@ -82,7 +82,7 @@ func (p Preset) HostConfig() *container.HostConfig {
 	h := &container.HostConfig{
 		// No byte of output on the engine's disk: it is read by attach only.
 		LogConfig:     container.LogConfig{Type: "none"},
-		NetworkMode:   container.NetworkMode(closedNetwork(p.NetworkMode)),
+		NetworkMode:   container.NetworkMode(hardenedNetwork(p.NetworkMode)),
 		PortBindings:  nat.PortMap{},
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
 		AutoRemove:    p.AutoRemove,
@@ -103,7 +103,7 @@ func (p Preset) HostConfig() *container.HostConfig {
 		// be missed until the program is started again.
 
 		Tmpfs:     ownedTmpfs(p.Tmpfs),
-		Mounts:    closedMounts(p.Mounts),
+		Mounts:    hardenedMounts(p.Mounts),
 		Runtime:   p.Runtime,
 		Resources: p.resources(),
 	}
@@ -192,8 +192,8 @@ func Program(image, path string, labels map[string]string) *container.Config {
 	return c
 }
 
-// closedNetwork maps every mode that joins another namespace to "none".
-func closedNetwork(mode string) string {
+// hardenedNetwork maps every mode that joins another namespace to "none".
+func hardenedNetwork(mode string) string {
 	switch {
 	case mode == "", mode == "host", mode == "default", strings.Contains(mode, ":"):
 		return "none"

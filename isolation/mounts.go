@@ -32,10 +32,10 @@ func Volume(name, target string, labels map[string]string) mount.Mount {
 	}
 }
 
-// closedMounts copies binds and volumes with the flags that no caller decides.
+// hardenedMounts copies binds and volumes with the flags that no caller decides.
 // Other types have no rule here and are left out.
-func closedMounts(mounts []mount.Mount) []mount.Mount {
-	closed := make([]mount.Mount, 0, len(mounts))
+func hardenedMounts(mounts []mount.Mount) []mount.Mount {
+	hardened := make([]mount.Mount, 0, len(mounts))
 	for _, m := range mounts {
 		c := mount.Mount{Type: m.Type, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
 		switch m.Type {
@@ -53,9 +53,9 @@ func closedMounts(mounts []mount.Mount) []mount.Mount {
 		default:
 			continue
 		}
-		closed = append(closed, c)
+		hardened = append(hardened, c)
 	}
-	return closed
+	return hardened
 }
 
 // ownedTmpfs adds the options that no caller decides; the last of two

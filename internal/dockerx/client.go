@@ -56,7 +56,7 @@ func New(host string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine configuration: %w", err)
 	}
-	calls.Transport = noPages{calls.Transport}
+	calls.Transport = rejectHTML{calls.Transport}
 	return &Client{api}, nil
 }
 
@@ -187,12 +187,12 @@ func transport(c *client.Client) (*http.Transport, error) {
 	return tr, nil
 }
 
-// noPages refuses what a web server or a proxy says in the engine's place: the
+// rejectHTML refuses what a web server or a proxy says in the engine's place: the
 // SDK goes by the status alone, so a page with 200 would pass for a start or a
 // removal, and one with 404 for an object that is gone.
-type noPages struct{ next http.RoundTripper }
+type rejectHTML struct{ next http.RoundTripper }
 
-func (n noPages) RoundTrip(r *http.Request) (*http.Response, error) {
+func (n rejectHTML) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := n.next.RoundTrip(r)
 	if err == nil && strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") {
 		answer.Body.Close()
