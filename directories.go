@@ -55,7 +55,7 @@ func (p plan) directories(imageVolumes []string) ([]directory, error) {
 		i := slices.IndexFunc(p.mounts, func(m Mount) bool { return validate.Within(v, m.Target) && v != m.Target })
 		switch {
 		case i >= 0:
-			bad.Add("Mounts[%d].Target %q holds the image's VOLUME %q; choose another target", i, p.mounts[i].Target, v)
+			bad.Add("Mounts[%d].Target %q contains the image's VOLUME %q; choose another target", i, p.mounts[i].Target, v)
 		case bad.Path("the image's VOLUME", v) != "":
 			paths = append(paths, v)
 		}

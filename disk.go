@@ -24,7 +24,7 @@ import (
 func (r *run) stageOnDisk(ctx context.Context, p plan, arch string, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
 	program, known := pause.Program(arch)
 	if !known {
-		return nil, fmt.Errorf("Limits.DiskMB %d: %w: there is no pause program for %q", p.limits.DiskMB, ErrUnsupported, arch)
+		return nil, fmt.Errorf("Limits.DiskMB %d: %w: there is no pause program for architecture %q", p.limits.DiskMB, ErrUnsupported, arch)
 	}
 	name, holder := r.name+"-0", r.stagingName()
 	at, err := r.createVolume(ctx, name, p.limits.diskOptions())

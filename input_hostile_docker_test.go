@@ -94,10 +94,10 @@ func TestInputThatIsNoTar(t *testing.T) {
 	for _, size := range []int{100, 100000} {
 		for name, magic := range map[string]string{"gzip": "\x1f\x8b\x08", "bzip2": "BZh9", "xz": "\xfd7zXZ\x00", "zstd": "\x28\xb5\x2f\xfd"} {
 			err := refusedInput(t, strings.NewReader(magic+strings.Repeat("x", size)))
-			require.EqualError(t, err, "sandbox: stage: InputTar: it is compressed with "+name+"; decompress it first")
+			require.EqualError(t, err, "sandbox: stage: InputTar: compressed with "+name+"; decompress it first")
 		}
 		err := refusedInput(t, strings.NewReader(strings.Repeat("text ", size/5)))
-		require.ErrorContains(t, err, "sandbox: stage: InputTar: it is no tar")
+		require.ErrorContains(t, err, "sandbox: stage: InputTar: not a tar archive")
 	}
 }
 

@@ -43,15 +43,15 @@ func TestInputRefused(t *testing.T) {
 		input []byte
 		want  string
 	}{
-		"no tar":          {bytes.Repeat([]byte("text "), 1000), "InputTar: it is no tar"},
-		"empty":           {nil, "InputTar: it is empty"},
+		"no tar":          {bytes.Repeat([]byte("text "), 1000), "InputTar: not a tar archive"},
+		"empty":           {nil, "InputTar: no data; "},
 		"compressed":      {append([]byte("\x1f\x8b\x08\x00"), make([]byte, 2000)...), "compressed with gzip; decompress it first"},
-		"cut in a header": {whole[:700], "InputTar: it is cut short"},
-		"cut in a body":   {whole[:50000], "it is cut short"},
-		"no trailer":      {whole[:len(whole)-1024], "cut short: the trailer is missing"},
+		"cut in a header": {whole[:700], "InputTar: truncated: "},
+		"cut in a body":   {whole[:50000], "truncated: "},
+		"no trailer":      {whole[:len(whole)-1024], "truncated: the trailer is missing"},
 		"absolute name":   {tarOf(t, file{name: "ok"}, file{name: "/etc/x"}), `InputTar: entry "/etc/x": the name is absolute`},
-		"dot dot":         {tarOf(t, file{name: "../../x"}), `entry "../../x": the name holds ".."`},
-		"below a link":    {tarOf(t, file{name: "l", kind: tar.TypeSymlink, link: "/etc"}, file{name: "l/x"}), `entry "l/x": it lies below the symbolic link "l"`},
+		"dot dot":         {tarOf(t, file{name: "../../x"}), `entry "../../x": the name contains ".."`},
+		"below a link":    {tarOf(t, file{name: "l", kind: tar.TypeSymlink, link: "/etc"}, file{name: "l/x"}), `entry "l/x": it is below the symbolic link "l"`},
 		"escaping link":   {tarOf(t, file{name: "h", kind: tar.TypeLink, link: "../h"}), `entry "h": hard link to "../h"`},
 		"device":          {tarOf(t, file{name: "d", kind: tar.TypeChar}), `entry "d": devices are refused`},
 		"fifo":            {tarOf(t, file{name: "f", kind: tar.TypeFifo}), `entry "f": fifos are refused`},

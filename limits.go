@@ -78,28 +78,28 @@ func (l Limits) check(p *validate.FieldErrors) {
 	case math.IsNaN(l.CPUs) || l.CPUs < 0 || l.CPUs > math.MaxInt64/1e9:
 		p.Add("Limits.CPUs %v: want a number of CPUs such as 1.5, or 0 for no limit", l.CPUs)
 	case l.CPUs > 0 && l.CPUs < minCPUs:
-		p.Add("Limits.CPUs %v: the least is %v; 0 is no limit", l.CPUs, minCPUs)
+		p.Add("Limits.CPUs %v: the minimum is %v; 0 means no limit", l.CPUs, minCPUs)
 	}
 	switch {
 	case l.MemoryMB < 0 || l.MemoryMB > math.MaxInt64>>20:
 		p.Add("Limits.MemoryMB %d: want a number of MiB, or 0 for no limit", l.MemoryMB)
 	case l.MemoryMB > 0 && l.MemoryMB < minMemoryMB:
-		p.Add("Limits.MemoryMB %d: the least is %d; 0 is no limit", l.MemoryMB, minMemoryMB)
+		p.Add("Limits.MemoryMB %d: the minimum is %d; 0 means no limit", l.MemoryMB, minMemoryMB)
 	}
 	switch {
 	case l.PIDs < 0:
 		p.Add("Limits.PIDs %d: want a number of processes, or 0 for no limit", l.PIDs)
 	case l.PIDs > 0 && l.PIDs < minPIDs:
-		p.Add("Limits.PIDs %d: the least is %d, the init and the command; 0 is no limit", l.PIDs, minPIDs)
+		p.Add("Limits.PIDs %d: the minimum is %d, for the init and the command; 0 means no limit", l.PIDs, minPIDs)
 	}
 	if l.Timeout < 0 {
 		p.Add("Limits.Timeout %v: want a positive duration, or 0 for no timeout", l.Timeout)
 	}
 	if l.LogBytes < 0 {
-		p.Add("Limits.LogBytes %d: want a number of bytes, or 0 for %d", l.LogBytes, defaultLogBytes)
+		p.Add("Limits.LogBytes %d: want a number of bytes, or 0 for the default, %d", l.LogBytes, defaultLogBytes)
 	}
 	if l.ArtifactBytes < 0 {
-		p.Add("Limits.ArtifactBytes %d: want a number of bytes, or 0 for %d", l.ArtifactBytes, defaultArtifactBytes)
+		p.Add("Limits.ArtifactBytes %d: want a number of bytes, or 0 for the default, %d", l.ArtifactBytes, defaultArtifactBytes)
 	}
 	if l.DiskMB < 0 || l.DiskMB >= math.MaxInt64>>20 {
 		p.Add("Limits.DiskMB %d: want a number of MiB, or 0 for no cap", l.DiskMB)

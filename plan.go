@@ -102,14 +102,14 @@ func (p plan) preflight(ctx context.Context, client *dockerx.Client, engine dock
 func (l Limits) checkEnforced(p *validate.FieldErrors, engine dockerx.Engine, runtime string) {
 	switch {
 	case engine.Seccomp == "":
-		p.Add("%w: its kernel, or its build, has no seccomp", ErrUnsupported)
+		p.Add("%w: its kernel or its build has no seccomp", ErrUnsupported)
 	case engine.Seccomp == "unconfined" && !engine.KnowsBuiltin:
 		p.Add("%w: it runs containers without seccomp; start dockerd without --seccomp-profile=unconfined", ErrUnsupported)
 	}
 	if _, known := engine.Runtimes[runtime]; runtime != "" && !known {
 		p.Add("Options.Runtime %q: %w; it has %v", runtime, ErrUnsupported, slices.Sorted(maps.Keys(engine.Runtimes)))
 	}
-	const use = "its host, or the runtime, has no such limit in its cgroups; use 0"
+	const use = "its cgroups or its runtime cannot enforce the limit; use 0 for no limit"
 	enforced := engine.EnforcedBy(runtime)
 	if l.CPUs > 0 && !enforced.CPU {
 		p.Add("Limits.CPUs %v: %w; %s", l.CPUs, ErrUnsupported, use)
@@ -126,7 +126,7 @@ func (l Limits) checkEnforced(p *validate.FieldErrors, engine dockerx.Engine, ru
 // directory is a file, or that a mount's source is missing.
 func (p plan) explainCreate(err error) error {
 	if p.workDir != "" && strings.HasSuffix(err.Error(), "Cannot mkdir: "+p.workDir+" is not a directory") {
-		return fmt.Errorf("WorkDir %q is a file of the image; want a directory: %w", p.workDir, err)
+		return fmt.Errorf("WorkDir %q is a file in the image; want a directory: %w", p.workDir, err)
 	}
 	if !errdefs.IsInvalidArgument(err) {
 		return err

@@ -82,7 +82,7 @@ func (r *Runner) Close() error {
 		r.client.Close()
 		return nil
 	case <-time.After(bound):
-		late := fmt.Errorf("%w: a run was not over within %v of Close", ErrCleanup, bound)
+		late := fmt.Errorf("%w: a run did not end within %v of Close", ErrCleanup, bound)
 		return &Error{Op: OpCleanup, Err: late}
 	}
 }

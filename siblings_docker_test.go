@@ -36,7 +36,7 @@ func TestSweepBesideALiveProcess(t *testing.T) {
 	c := startRunningChild(t, runsForever)
 	r, err := New(Options{})
 	require.NoError(t, err)
-	want := ofRun(c.id, fmt.Sprintf(": its process, PID %d, is running", c.cmd.Process.Pid))
+	want := ofRun(c.id, fmt.Sprintf(": its process (PID %d) is running", c.cmd.Process.Pid))
 	for range 100 {
 		report, err := r.Sweep(context.Background())
 		require.NoError(t, err)

@@ -83,7 +83,7 @@ func TestLabelsOfARun(t *testing.T) {
 		}
 		report, err := r.Sweep(ctx)
 		require.NoError(t, err)
-		require.ElementsMatch(t, ofRun(id, ": its run is live in this process"), about(id, report.Left))
+		require.ElementsMatch(t, ofRun(id, ": its run is active in this process"), about(id, report.Left))
 		cancel()
 		require.ErrorIs(t, (<-ended).err, context.Canceled)
 		require.NoError(t, r.Close())

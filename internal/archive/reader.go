@@ -38,7 +38,7 @@ func (t *Reader) Next() (*tar.Header, error) {
 	h, err := t.Reader.Next()
 	switch {
 	case err == nil && sparse(h):
-		return nil, fmt.Errorf("entry %q: sparse files are refused; make the archive without --sparse", h.Name)
+		return nil, fmt.Errorf("entry %q: sparse files are refused; create the archive without --sparse", h.Name)
 	case err == nil:
 		t.any = true
 		return h, nil
@@ -49,9 +49,9 @@ func (t *Reader) Next() (*tar.Header, error) {
 		}
 		return nil, io.EOF
 	case err == io.EOF && len(t.src.first) == 0:
-		return nil, errors.New("it is empty, without even a tar's trailer")
+		return nil, errors.New("no data; even an empty tar archive has a trailer")
 	case err == io.EOF:
-		return nil, errors.New("it is cut short: the trailer is missing")
+		return nil, errors.New("truncated: the trailer is missing")
 	case !t.any && (errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) && t.src.read < block):
 		return nil, t.src.noTar(err)
 	}
@@ -71,7 +71,7 @@ func sparse(h *tar.Header) bool {
 
 func cutShort(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("it is cut short: %w", err)
+		return fmt.Errorf("truncated: %w", err)
 	}
 	return err
 }
@@ -105,8 +105,8 @@ func (t *tailReader) noTar(err error) error {
 		{"\x1f\x8b", "gzip"}, {"BZh", "bzip2"}, {"\xfd7zXZ\x00", "xz"}, {"\x28\xb5\x2f\xfd", "zstd"},
 	} {
 		if bytes.HasPrefix(t.first, []byte(c.magic)) {
-			return fmt.Errorf("it is compressed with %s; decompress it first", c.name)
+			return fmt.Errorf("compressed with %s; decompress it first", c.name)
 		}
 	}
-	return fmt.Errorf("it is no tar: %w", err)
+	return fmt.Errorf("not a tar archive: %w", err)
 }

@@ -66,9 +66,9 @@ func TestReaderSaysWhatItIsInstead(t *testing.T) {
 		"compressed with bzip2":                     pad("BZh91AY&SY"),
 		"compressed with xz":                        pad("\xfd7zXZ\x00"),
 		"compressed with zstd":                      pad("\x28\xb5\x2f\xfd"),
-		"it is no tar":                              pad("hello"),
-		"it is empty":                               nil,
-		"it is cut short":                           tartest.Of(t, tartest.File{Name: "a"})[:700],
+		"not a tar archive":                         pad("hello"),
+		"no data; ":                                 nil,
+		"truncated: unexpected EOF":                 tartest.Of(t, tartest.File{Name: "a"})[:700],
 	} {
 		_, err := readAll(bytes.NewReader(input))
 		require.ErrorContains(t, err, want)
@@ -79,9 +79,9 @@ func TestReaderSaysWhatItIsInstead(t *testing.T) {
 // all.
 func TestReaderOfLessThanABlock(t *testing.T) {
 	for input, want := range map[string]string{
-		"\x1f\x8b\x08\x00": "it is compressed with gzip; decompress it first",
-		"BZh9\x17rE8P\x90": "it is compressed with bzip2",
-		"hello\n":          "it is no tar",
+		"\x1f\x8b\x08\x00": "compressed with gzip; decompress it first",
+		"BZh9\x17rE8P\x90": "compressed with bzip2",
+		"hello\n":          "not a tar archive",
 	} {
 		_, err := readAll(strings.NewReader(input))
 		require.ErrorContains(t, err, want)

@@ -86,7 +86,7 @@ func (t *Rewriter) entry(h *tar.Header, body io.Reader) error {
 		return nil // it has its header already
 	}
 	if was, ok := t.kinds[name]; ok && was != regular(kind) {
-		return errors.New("the name is there twice, with different types")
+		return errors.New("the name occurs twice, with different types")
 	}
 	if err := t.parents(path.Dir(name)); err != nil {
 		return err
@@ -99,7 +99,7 @@ func (t *Rewriter) entry(h *tar.Header, body io.Reader) error {
 		out.Mode = h.Mode&0o777 | 0o700
 	case tar.TypeSymlink:
 		if h.Linkname == "" || len(h.Linkname) > MaxPath {
-			return fmt.Errorf("symbolic link with a target of %d bytes; want 1 to %d", len(h.Linkname), MaxPath)
+			return fmt.Errorf("the target of the symbolic link has %d bytes; want 1 to %d", len(h.Linkname), MaxPath)
 		}
 		out.Linkname, out.Mode = h.Linkname, 0o777
 	case tar.TypeLink:
@@ -148,9 +148,9 @@ func (t *Rewriter) parents(dir string) error {
 	case ok && kind == tar.TypeDir:
 		return nil
 	case ok && kind == tar.TypeSymlink:
-		return fmt.Errorf("it lies below the symbolic link %q of the same archive", dir)
+		return fmt.Errorf("it is below the symbolic link %q of the same archive", dir)
 	case ok:
-		return fmt.Errorf("it lies below %q, which is not a directory", dir)
+		return fmt.Errorf("it is below %q, which is not a directory", dir)
 	}
 	if err := t.parents(path.Dir(dir)); err != nil {
 		return err
@@ -166,7 +166,7 @@ func (t *Rewriter) linkTarget(target string) (string, error) {
 		return "", fmt.Errorf("hard link to %q: %w", target, err)
 	}
 	if kind, ok := t.kinds[name]; !ok || kind != tar.TypeReg {
-		return "", fmt.Errorf("hard link to %q, which is no regular file earlier in the archive", target)
+		return "", fmt.Errorf("hard link to %q, which is not a regular file earlier in the archive", target)
 	}
 	return path.Join(t.prefix, name), nil
 }
@@ -182,14 +182,14 @@ func localName(name string) (string, error) {
 	case len(name) > MaxPath:
 		return "", fmt.Errorf("the name is longer than %d bytes", MaxPath)
 	case strings.ContainsRune(name, 0):
-		return "", errors.New("the name holds a NUL byte")
+		return "", errors.New("the name contains a NUL byte")
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if part == ".." {
-			return "", errors.New(`the name holds ".."`)
+			return "", errors.New(`the name contains ".."`)
 		}
 		if len(part) > MaxName {
-			return "", fmt.Errorf("a part of the name is longer than %d bytes", MaxName)
+			return "", fmt.Errorf("a component of the name is longer than %d bytes", MaxName)
 		}
 	}
 	if clean := path.Clean(name); clean != "." {

@@ -103,8 +103,8 @@ func TestRewriterRefuses(t *testing.T) {
 		want  string
 	}{
 		"absolute":             {[]tartest.File{{Name: "/etc/passwd"}}, `entry "/etc/passwd": the name is absolute`},
-		"dot dot":              {[]tartest.File{{Name: "../x"}}, `entry "../x": the name holds ".."`},
-		"dot dot inside":       {[]tartest.File{{Name: "a/../b"}}, `the name holds ".."`},
+		"dot dot":              {[]tartest.File{{Name: "../x"}}, `entry "../x": the name contains ".."`},
+		"dot dot inside":       {[]tartest.File{{Name: "a/../b"}}, `the name contains ".."`},
 		"long part":            {[]tartest.File{{Name: "a/" + long}}, "longer than 255 bytes"},
 		"long name":            {[]tartest.File{{Name: strings.Repeat("a/", 1600)}}, "longer than 3072 bytes"},
 		"device":               {[]tartest.File{{Name: "sda", Kind: tar.TypeBlock}}, "devices are refused"},
@@ -112,18 +112,18 @@ func TestRewriterRefuses(t *testing.T) {
 		"fifo":                 {[]tartest.File{{Name: "pipe", Kind: tar.TypeFifo}}, "fifos are refused"},
 		"unknown type":         {[]tartest.File{{Name: "x", Kind: 'Z'}}, `entries of type 'Z' are refused`},
 		"root is a file":       {[]tartest.File{{Name: "."}}, "root is not a directory"},
-		"below a link":         {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc"}, {Name: "l/x"}}, `entry "l/x": it lies below the symbolic link "l"`},
+		"below a link":         {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc"}, {Name: "l/x"}}, `entry "l/x": it is below the symbolic link "l"`},
 		"deep below a link":    {[]tartest.File{{Name: "d/l", Kind: tar.TypeSymlink, Link: "/"}, {Name: "d/l/etc/x"}}, `below the symbolic link "d/l"`},
 		"link, then directory": {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc"}, {Name: "l/"}}, "twice, with different types"},
 		"directory, then link": {[]tartest.File{{Name: "d/"}, {Name: "d", Kind: tar.TypeSymlink, Link: "/etc"}}, "twice, with different types"},
 		"implied, then link":   {[]tartest.File{{Name: "d/x"}, {Name: "d", Kind: tar.TypeSymlink, Link: "/etc"}}, "twice, with different types"},
 		"below a file":         {[]tartest.File{{Name: "f"}, {Name: "f/x"}}, `below "f", which is not a directory`},
-		"link to nothing":      {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink}}, "target of 0 bytes"},
+		"link to nothing":      {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink}}, "the symbolic link has 0 bytes"},
 		"hard link outside":    {[]tartest.File{{Name: "h", Kind: tar.TypeLink, Link: "../../etc/passwd"}}, `hard link to "../../etc/passwd"`},
 		"hard link absolute":   {[]tartest.File{{Name: "h", Kind: tar.TypeLink, Link: "/etc/passwd"}}, `hard link to "/etc/passwd"`},
-		"hard link ahead":      {[]tartest.File{{Name: "h", Kind: tar.TypeLink, Link: "f"}, {Name: "f"}}, "no regular file earlier"},
-		"hard link to a link":  {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc/passwd"}, {Name: "h", Kind: tar.TypeLink, Link: "l"}}, "no regular file earlier"},
-		"hard link via a link": {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc"}, {Name: "h", Kind: tar.TypeLink, Link: "l/passwd"}}, "no regular file earlier"},
+		"hard link ahead":      {[]tartest.File{{Name: "h", Kind: tar.TypeLink, Link: "f"}, {Name: "f"}}, "not a regular file earlier"},
+		"hard link to a link":  {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc/passwd"}, {Name: "h", Kind: tar.TypeLink, Link: "l"}}, "not a regular file earlier"},
+		"hard link via a link": {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc"}, {Name: "h", Kind: tar.TypeLink, Link: "l/passwd"}}, "not a regular file earlier"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := rewrite(bytes.NewReader(tartest.Of(t, c.files...)))

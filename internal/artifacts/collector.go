@@ -97,7 +97,7 @@ func (c *collector) path(ctx context.Context, p string) error {
 		case info.mode.IsRegular():
 			err = c.file(ctx, p, info.size)
 		default:
-			err = fmt.Errorf("%q: %w but %v", p, ErrNotRegular, info.mode.Type())
+			err = fmt.Errorf("%q: %w (mode %v)", p, ErrNotRegular, info.mode.Type())
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotRegular) || errors.Is(err, ErrTooLarge) {
@@ -157,14 +157,14 @@ func (c *collector) tree(p string, body io.Reader) error {
 			return fmt.Errorf("%q: %w", p, err)
 		}
 		if c.count++; c.count > MaxEntries {
-			return fmt.Errorf("%q: not read to its end: %w: over %d files and directories in all of Collect", p, ErrTooLarge, MaxEntries)
+			return fmt.Errorf("%q: only partly read: %w: more than %d files, directories and links in all of Collect", p, ErrTooLarge, MaxEntries)
 		}
 		file, err := below(p, h.Name)
 		if err != nil {
 			return err
 		}
 		if c.names <= 0 {
-			return fmt.Errorf("%q: not read to its end: %w: the names of its files", p, ErrTooLarge)
+			return fmt.Errorf("%q: only partly read: %w: too many bytes of file names", p, ErrTooLarge)
 		}
 		switch h.Typeflag {
 		case tar.TypeDir:
@@ -181,7 +181,7 @@ func (c *collector) tree(p string, body io.Reader) error {
 		}
 		c.miss(file, err)
 		if errors.Is(err, ErrTooLarge) {
-			return fmt.Errorf("%q: not read to its end: %w", p, err)
+			return fmt.Errorf("%q: only partly read: %w", p, err)
 		}
 		if !errors.Is(err, ErrNotRegular) {
 			return err
@@ -229,7 +229,7 @@ func (c *collector) link(dir, p string, h *tar.Header) error {
 }
 
 func (c *collector) tooLarge(p string, size int64) error {
-	return fmt.Errorf("%q: %w: %d bytes, %d are left of Limits.ArtifactBytes", p, ErrTooLarge, size, c.left)
+	return fmt.Errorf("%q: %w: %d bytes, but only %d are left of Limits.ArtifactBytes", p, ErrTooLarge, size, c.left)
 }
 
 // below turns the name of an entry of the tar of dir into a path. The engine
@@ -237,7 +237,7 @@ func (c *collector) tooLarge(p string, size int64) error {
 func below(dir, name string) (string, error) {
 	base, rest, _ := strings.Cut(strings.TrimSuffix(name, "/"), "/")
 	if base != path.Base(dir) || path.Clean("/"+rest) != "/"+rest {
-		return "", fmt.Errorf("%q: the engine sent an entry from elsewhere, %q", dir, name)
+		return "", fmt.Errorf("%q: the engine sent an entry from outside it: %q", dir, name)
 	}
 	return path.Join(dir, rest), nil
 }

@@ -37,7 +37,7 @@ func (c *collector) lookup(ctx context.Context, p string) (fileInfo, error) {
 		case err != nil:
 			return fileInfo{}, err
 		case info.mode&fs.ModeSymlink != 0:
-			return fileInfo{}, fmt.Errorf("%q is below the link %q: %w", p, parent, ErrNotRegular)
+			return fileInfo{}, fmt.Errorf("%q is below the symbolic link %q: %w", p, parent, ErrNotRegular)
 		case !info.mode.IsDir():
 			return fileInfo{}, fmt.Errorf("%q is below a file: %w", p, fs.ErrNotExist)
 		}
@@ -54,7 +54,7 @@ func (c *collector) lookup(ctx context.Context, p string) (fileInfo, error) {
 // resolve a link, such as one that leads to itself, as if the fault were its own.
 func (c *collector) stat(ctx context.Context, p string) (fs.FileMode, int64, error) {
 	if len(path.Base(p)) > archive.MaxName {
-		return 0, 0, fmt.Errorf("%q: no file has so long a name: %w", p, fs.ErrNotExist)
+		return 0, 0, fmt.Errorf("%q: the file name is too long: %w", p, fs.ErrNotExist)
 	}
 	mode, size, err := c.client.Stat(ctx, c.container, p)
 	if errdefs.IsInternal(err) {

@@ -23,7 +23,7 @@ func (t *Stack) Push(undo func(context.Context) error) { t.steps = append(t.step
 // of the time that is left. All errors are joined.
 func (t *Stack) Run(ctx context.Context, bound time.Duration) error {
 	end := time.Now().Add(bound)
-	late := fmt.Errorf("clean-up was not over within %v", bound)
+	late := fmt.Errorf("clean-up did not finish within %v", bound)
 	var errs []error
 	for len(t.steps) > 0 {
 		last := len(t.steps) - 1

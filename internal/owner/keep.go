@@ -23,11 +23,11 @@ func KeepReason(labels map[string]string, past time.Time) string {
 	by, known := parse(labels[LabelOwner])
 	switch me := Self(); {
 	case active:
-		return "its run is live in this process"
+		return "its run is active in this process"
 	case known && by.load == me.load:
 		return ""
 	case known && by.seenBy(me) && by.runs():
-		return fmt.Sprintf("its process, PID %d, is running", by.pid)
+		return fmt.Sprintf("its process (PID %d) is running", by.pid)
 	case known && by.seenBy(me):
 		return ""
 	}

@@ -27,11 +27,11 @@ func TestWhatStays(t *testing.T) {
 		run, owner, expires string
 		why                 string // a part; "" = it is removed
 	}{
-		"a live run of this process":           {liveRun, Self().String(), NoExpiry, "its run is live in this process"},
-		"a live run, as no label tells":        {liveRun, "", before, "its run is live in this process"},
+		"a live run of this process":           {liveRun, Self().String(), NoExpiry, "its run is active in this process"},
+		"a live run, as no label tells":        {liveRun, "", before, "its run is active in this process"},
 		"this process, no live run":            {"", Self().String(), after, ""},
 		"the other copy of this package":       {"", secondLoad.String(), before, "is running"},
-		"a running process, expired":           {"", running.String(), before, "its process, PID "},
+		"a running process, expired":           {"", running.String(), before, "its process (PID "},
 		"an ended process, not expired":        {"", ended.String(), after, ""},
 		"an ended process, no expiry":          {"", ended.String(), NoExpiry, ""},
 		"an ended process whose PID is reused": {"", reused.String(), after, ""},

@@ -39,7 +39,7 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 		case <-orphaned:
 			var ours bool
 			if end, ours = p.kill(ctx); ours { // else the exit was only slow to be told
-				err = fmt.Errorf("%w: it ended, but the container was still running", ErrOutputLost)
+				err = fmt.Errorf("%w: the stream ended while the container was still running", ErrOutputLost)
 			}
 			ended = true
 		case err = <-p.out.Failed():
@@ -68,7 +68,7 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
 	p.startWriteDeadline()
 	bound := p.bounds.Stop
-	late := fmt.Errorf("no exit within %v of the order to kill it", bound)
+	late := fmt.Errorf("no exit within %v of the kill request", bound)
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), bound, late)
 	defer cancel()
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
@@ -129,9 +129,9 @@ func (p *process) complete(end dockerx.Exit) error {
 	case end.Err != nil:
 		return nil // which is reported
 	case !end.Broke.IsZero() && p.ended.Before(end.Broke.Add(p.bounds.Drain)):
-		return fmt.Errorf("%w: the connection to the engine broke while the container ran", ErrOutputLost)
+		return fmt.Errorf("%w: the connection to the engine broke while the container was running", ErrOutputLost)
 	case ran+p.bounds.Slack < end.Ran:
-		return fmt.Errorf("%w: the stream ended after %v, the container after %v", ErrOutputLost, ran, end.Ran)
+		return fmt.Errorf("%w: the stream ended after %v, but the container ran for %v", ErrOutputLost, ran, end.Ran)
 	}
 	return nil
 }

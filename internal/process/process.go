@@ -127,7 +127,7 @@ func (p *process) drainStream() {
 func (p *process) begin(ctx context.Context) error {
 	select {
 	case <-p.drained:
-		return fmt.Errorf("%w: its stream ended before the start", ErrOutputLost)
+		return fmt.Errorf("%w: the stream ended before the start", ErrOutputLost)
 	default:
 	}
 	p.begun = time.Now()

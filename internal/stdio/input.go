@@ -44,7 +44,7 @@ func copyInput(to io.Writer, end func() error, from io.Reader) error {
 
 // ErrGoexit is what is left to say of a caller's Read or Write that ended the
 // goroutine that called it, as a test's FailNow does.
-var ErrGoexit = errors.New("it called runtime.Goexit")
+var ErrGoexit = errors.New("runtime.Goexit was called")
 
 // safeReader is a caller's reader whose panic, or wrong count, is an error: a
 // goroutine that the caller does not know must not take its process down.

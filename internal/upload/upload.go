@@ -38,7 +38,7 @@ func Tar(ctx context.Context, client *dockerx.Client, container string, write fu
 	case writeErr != nil && !errors.Is(writeErr, errEnded):
 		return writeErr
 	case writeErr != nil && err == nil:
-		return errors.New("the engine took the upload for complete before it was")
+		return errors.New("the engine reported the upload as complete before it was")
 	}
 	return err
 }

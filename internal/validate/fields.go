@@ -59,9 +59,9 @@ func (p *FieldErrors) Environment(env map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		switch {
 		case name == "":
-			p.Add("Env has an empty name, with the value %q; name it", env[name])
+			p.Add("Env has an empty name for the value %q; give it a name", env[name])
 		case strings.Contains(name, "="):
-			p.Add(`Env name %q holds "="; remove it`, name)
+			p.Add(`Env name %q contains "="; remove it`, name)
 		case NotText(name) != "":
 			p.Add("Env name %q %s", name, NotText(name))
 		case NotText(env[name]) != "":
@@ -93,9 +93,9 @@ func (p *FieldErrors) Network(name string) {
 func NotText(value string) string {
 	switch {
 	case strings.ContainsRune(value, 0):
-		return "holds a NUL byte; remove it"
+		return "contains a NUL byte; remove it"
 	case !utf8.ValidString(value):
-		return "is not valid UTF-8, and the engine's API carries nothing else; rename it"
+		return "is not valid UTF-8, which the engine's API requires; change it"
 	}
 	return ""
 }

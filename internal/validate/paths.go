@@ -36,7 +36,7 @@ func (p *FieldErrors) Path(field, value string) string {
 	case value != clean && value != clean+"/":
 		p.Add("%s %q is not clean; write %q", field, value, clean)
 	case WithinAny(clean, KernelPaths):
-		p.Add("%s %q is in one of %s, which belong to the kernel; want another path", field, value, strings.Join(KernelPaths, ", "))
+		p.Add("%s %q is inside a kernel file system (%s); choose another path", field, value, strings.Join(KernelPaths, ", "))
 	default:
 		return clean
 	}
@@ -57,7 +57,7 @@ func (p *FieldErrors) Collect(paths []string) []string {
 	for i, path := range paths {
 		path = p.Path(fmt.Sprintf("Collect[%d]", i), path)
 		if path != "" && slices.Contains(clean, path) {
-			p.Add("Collect[%d] %q is there twice; remove one", i, path)
+			p.Add("Collect[%d] %q is listed twice; remove one", i, path)
 		}
 		clean = append(clean, path)
 	}
@@ -75,7 +75,7 @@ func (p *FieldErrors) Target(target string, others []string) string {
 		case target == other:
 			p.Add("%s %q is also Mounts[%d].Target; remove one", field, target, k)
 		default:
-			p.Add("%s %q overlaps Mounts[%d].Target %q; a mount cannot hold another", field, target, k, other)
+			p.Add("%s %q overlaps Mounts[%d].Target %q; one mount cannot contain another", field, target, k, other)
 		}
 	}
 	return target
@@ -85,7 +85,7 @@ func (p *FieldErrors) Target(target string, others []string) string {
 func (p *FieldErrors) InputDir(dir string, targets []string) {
 	for i, target := range targets {
 		if target != "" && Within(dir, target) {
-			p.Add("InputDir %q is in Mounts[%d].Target %q; choose another directory for one of them", dir, i, target)
+			p.Add("InputDir %q is covered by Mounts[%d].Target %q; choose another directory for one of them", dir, i, target)
 		}
 	}
 }

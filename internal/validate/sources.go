@@ -54,13 +54,13 @@ func (p *FieldErrors) HostPaths(sources []string, engineHost string, engine []st
 		if local {
 			source = resolved(given)
 			if info, err := os.Stat(source); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
-				p.Add("Mounts[%d].Source %q is neither a regular file nor a directory; mount one of these", i, given)
+				p.Add("Mounts[%d].Source %q is not a regular file or a directory; mount one of these", i, given)
 				continue
 			}
 		}
 		for _, r := range refused {
 			if Overlap(given, r) || Overlap(source, r) {
-				p.Add("Mounts[%d].Source %q would hand out %s, and with it the host; mount a directory of data", i, given, r)
+				p.Add("Mounts[%d].Source %q would expose %s, and with it the host; mount a data directory instead", i, given, r)
 				break
 			}
 		}
