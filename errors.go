@@ -15,18 +15,18 @@ type Op string
 
 // The steps, in the order of a run.
 const (
-	OpValidate Op = "validate" // the job is not acceptable
-	OpPull     Op = "pull"     // the engine cannot be reached, or the image cannot be had
-	OpStage    Op = "stage"    // the input cannot be read or unpacked
-	OpCreate   Op = "create"   // the engine refuses the container
-	OpStart    Op = "start"    // the container cannot be attached to or started
+	OpValidate Op = "validate" // the job is invalid, or the engine would not enforce it
+	OpPull     Op = "pull"     // the engine cannot be reached, or the image cannot be obtained
+	OpStage    Op = "stage"    // the input cannot be read or unpacked, or its volumes cannot be made
+	OpCreate   Op = "create"   // the engine refuses the container, or the staged input is lost
+	OpStart    Op = "start"    // the container cannot be attached to or started, or is not as requested
 	OpWait     Op = "wait"     // the run was cut off before its end was known
 	OpCollect  Op = "collect"  // an artifact cannot be read, although it may exist
 	OpCleanup  Op = "cleanup"  // something may be left on the engine
 )
 
-// Error is the type of every error of this package. Its text is
-// "sandbox: <op>: <cause>".
+// Error is the type that errors.As finds in every error of this package. Its text
+// is "sandbox: <op>: <cause>".
 type Error struct {
 	Op  Op    // the step that failed
 	Err error // the cause, never nil
@@ -37,26 +37,26 @@ func (e *Error) Error() string { return fmt.Sprintf("sandbox: %s: %v", e.Op, e.E
 func (e *Error) Unwrap() error { return e.Err }
 
 var (
-	// ErrCleanup is wrapped by errors that name what may be left on the
-	// engine. It can stand beside a complete Result.
+	// ErrCleanup is wrapped by an error that names what may be left on the
+	// engine. The Result may be complete nevertheless.
 	ErrCleanup = errors.New("clean-up failed")
-	// ErrUnsupported is wrapped by errors about an engine that cannot do what
-	// the run needs.
+	// ErrUnsupported is wrapped if the engine cannot do what the run needs.
 	ErrUnsupported = dockerx.ErrUnsupported
-	// ErrOutputLost is wrapped when output of the command may be missing: its
-	// stream ended while the container ran, or broke off inside a frame.
+	// ErrOutputLost is wrapped if output of the command may be missing: the stream
+	// ended while the container was running, broke off inside a frame, or did not
+	// end with the container.
 	ErrOutputLost = process.ErrOutputLost
-	// ErrWriterBlocked is wrapped when output did not reach Job.Stdout or
-	// Job.Stderr because a Write did not return in time. Logs has it.
+	// ErrWriterBlocked is wrapped if output did not reach Job.Stdout or Job.Stderr
+	// because a Write did not return in time. Result.Logs contains that output.
 	ErrWriterBlocked = stdio.ErrWriterBlocked
-	// ErrTooLarge is why an artifact that does not fit into
-	// Limits.ArtifactBytes is in Result.Uncollected.
+	// ErrTooLarge is wrapped in Result.Uncollected for a file that does not fit
+	// into Limits.ArtifactBytes, and for a directory that was only partly read.
 	ErrTooLarge = artifacts.ErrTooLarge
-	// ErrNotRegular is why a link, fifo, socket or device, or a path through a
-	// link, is in Result.Uncollected.
+	// ErrNotRegular is wrapped in Result.Uncollected for a link, fifo, socket or
+	// device, and for a path that leads through a link.
 	ErrNotRegular = artifacts.ErrNotRegular
-	// ErrClosed is what a Runner returns after Close, and from the calls that
-	// Close ended.
+	// ErrClosed is wrapped by errors from a Runner that is closed, and from calls
+	// that Close ended.
 	ErrClosed = errors.New("runner closed")
 )
 

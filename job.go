@@ -2,70 +2,85 @@ package sandbox
 
 import "io"
 
-// DefaultInputDir is where InputTar is unpacked when Job.InputDir is empty.
+// DefaultInputDir is the directory that InputTar is unpacked into if
+// [Job.InputDir] is empty.
 const DefaultInputDir = "/workspace"
 
-// Job is one command and what it needs. RunOnce reads it once, at its start,
-// and keeps nothing of it but its readers and writers.
+// Job is one command and what it needs. RunOnce reads a Job once, at its start,
+// and keeps nothing of it but the readers and writers. All invalid fields are
+// reported at once, by an error with Op [OpValidate].
 type Job struct {
-	// Image names the image that carries the toolchain: a name with a tag or
-	// digest ("latest" if it has neither), or an image ID. It is pulled,
-	// anonymously, if the engine does not have it; an ID is never pulled.
+	// Image is the image that contains the toolchain: a name with a tag or a
+	// digest ("latest" if it has neither), or an image ID. It must not be empty.
+	// If the engine does not have the image, it pulls it without credentials. An
+	// ID is never pulled.
 	Image string
-	// Cmd is the command and its arguments; no shell is involved. An image's
-	// ENTRYPOINT is put before it. It must not be empty.
+	// Cmd is the command and its arguments. It must not be empty. No shell is
+	// involved. If the image has an ENTRYPOINT, that is put before Cmd.
 	Cmd []string
-	// Env adds to the image's environment and wins over it. HOME is set to a
-	// writable directory unless it is here.
+	// Env adds variables to the image's environment and overrides those of the
+	// same name; nil = none. HOME is set to a writable directory unless Env sets
+	// it.
 	Env map[string]string
-	// WorkDir is the absolute directory that the command starts in;
-	// "" = the image's WORKDIR. One that does not exist is made, empty and
-	// not writable, by the engine as root; below a writable mount that leaves
-	// a directory on the host.
+	// WorkDir is the absolute path of the directory that the command starts in;
+	// "" = the image's WORKDIR. If it does not exist, the engine creates it as
+	// root, empty and not writable by the command. Below a writable mount, this
+	// leaves a directory on the host.
 	WorkDir string
-	// Mounts are bind mounts of the engine's host, for trusted data.
+	// Mounts are bind mounts from the engine's host, for trusted data; nil = none.
 	//
-	// Security: the command reads all of it, and writes it if ReadOnly is
-	// false. That is discouraged, and the one way to hand out host files.
+	// Security: mounts are the only way to expose host files. The command can read
+	// everything in a mount, and write to it if ReadOnly is false, which is
+	// discouraged.
 	Mounts []Mount
-	// InputTar is the source tree, a plain tar; nil = none. It is read once, as
-	// a stream, and not closed. See the package's comment for what is accepted.
-	// A Read that never returns keeps one goroutine after RunOnce has returned.
+	// InputTar is the source tree, as an uncompressed tar archive; nil = none. It
+	// is read once, as a stream, and not closed. The package documentation says
+	// which entries are accepted; an archive that is refused or damaged is an
+	// error. If a Read never returns, one goroutine remains after RunOnce has
+	// returned.
 	InputTar io.Reader
-	// InputDir is the absolute directory that InputTar is unpacked into;
-	// "" = DefaultInputDir. It is writable also without InputTar.
+	// InputDir is the absolute path of the directory that InputTar is unpacked
+	// into; "" = [DefaultInputDir]. It is writable even without InputTar.
 	InputDir string
-	// Collect are the absolute paths, in the container, of files to copy out
-	// after the command's end, and of directories whose regular files to copy.
-	// A file whose name is not valid UTF-8 comes with its directory only.
+	// Collect lists the absolute paths, in the container, of files to copy out
+	// after the command has ended, and of directories whose regular files to copy;
+	// nil = none. A path that cannot be copied is not an error: see
+	// [Result.Uncollected]. A file whose name is not valid UTF-8 can be copied only
+	// with its directory.
 	Collect []string
-	// Limits bounds the run; its zero value leaves most of it unlimited.
+	// Limits bounds the run. The zero value leaves most resources unlimited.
 	Limits Limits
 
-	// Stdin is the command's standard input; nil = empty. Its end is passed on;
-	// an error of its Read other than io.EOF ends the run. A command that does
-	// not read it, or ends first, is no error. A Read that never returns keeps
-	// one goroutine after RunOnce has returned.
+	// Stdin is the command's standard input; nil = empty. The command sees its
+	// end. An error from Read other than io.EOF ends the run with that error. It is
+	// not an error if the command does not read Stdin or exits first. If a Read
+	// never returns, one goroutine remains after RunOnce has returned.
 	Stdin io.Reader
-	// Stdout and Stderr get the command's output as it comes, all of it; nil =
-	// none. Result.Logs is filled all the same. Both are written to by one
-	// goroutine, so they may be the same writer. A slow Write slows the command;
-	// one that fails, or panics, ends the run with its error. Five seconds after
-	// a kill no Write is waited for any more, nor after the command's own exit a
-	// Write that has taken so long: what is missing then is ErrWriterBlocked, and
-	// a Write that never returns keeps one goroutine. As long as a Write blocks
-	// while more than a megabyte of output is waiting, the engine cannot tell the
-	// command's own exit: give such a job a Timeout.
+	// Stdout and Stderr receive all of the command's output as it is produced;
+	// nil = none. Result.Logs is filled in either case. One goroutine writes to
+	// both, so they may be the same writer.
+	//
+	// A slow Write slows the command down. A Write that fails or panics ends the
+	// run with an error. After a kill, RunOnce waits five seconds for outstanding
+	// Writes; after the command's own exit, it waits until a single Write takes
+	// that long. Output that is then missing is reported as [ErrWriterBlocked]. A
+	// Write that never returns leaves one goroutine behind.
+	//
+	// While a Write blocks and more than a megabyte of output is waiting, the
+	// engine cannot report the command's own exit: give such a job a Timeout.
 	Stdout, Stderr io.Writer
 }
 
-// Mount is a bind mount. Mounts below its source are not passed on.
+// Mount is a bind mount. File systems mounted below its source are not included.
 type Mount struct {
-	// Source is an absolute path on the engine's host. It must exist. The
-	// engine's own directories and socket, /proc, /sys and /dev are refused.
+	// Source is an absolute path on the engine's host. It must exist. The engine's
+	// own directories, its socket, /proc, /sys and /dev are refused, and so is
+	// everything below and above them.
 	Source string
-	// Target is an absolute path in the container.
+	// Target is an absolute path in the container. It must not overlap the Target
+	// of another mount.
 	Target string
-	// ReadOnly keeps the command from writing to it. False is discouraged.
+	// ReadOnly keeps the command from writing to the mount. The zero value, false,
+	// is discouraged.
 	ReadOnly bool
 }

@@ -7,44 +7,48 @@ import (
 	"github.com/synchestra-io/sandbox/internal/validate"
 )
 
-// DefaultNetwork is the network of a job that names none.
+// DefaultNetwork is the network of a job whose [Limits.Network] is empty.
 const DefaultNetwork = "bridge"
 
-// Limits bounds what a run may use.
+// Limits bounds what a run may use. A negative value is an error. A limit that the
+// engine would not enforce is refused with [ErrUnsupported].
 type Limits struct {
-	// CPUs is the CPU quota in CPUs, fractions included, such as 1.5;
-	// 0 = unlimited. The least is 0.01. More than the engine has means all.
+	// CPUs is the CPU quota in CPUs, such as 1.5; 0 = unlimited. The minimum is
+	// 0.01. A quota above what the engine has means all of its CPUs.
 	CPUs float64
-	// MemoryMB caps RAM in MiB, without swap; 0 = unlimited. The least is 6.
-	// Files on tmpfs count; each tmpfs holds up to half of the cap, 2 GiB
-	// when there is none.
+	// MemoryMB caps RAM in MiB, without swap; 0 = unlimited. The minimum is 6.
+	// Files on tmpfs count. Each tmpfs can hold half of the cap, or 2 GiB if there
+	// is none.
 	MemoryMB int64
-	// PIDs caps processes and threads, the init included; 0 = unlimited. The
-	// least is 2.
+	// PIDs caps the number of processes and threads, including the init;
+	// 0 = unlimited. The minimum is 2.
 	PIDs int64
-	// Timeout kills the command this long after its start; 0 = no timeout. See
-	// Result.TimedOut.
+	// Timeout is how long the command may run before it is killed; 0 = no timeout.
+	// See [Result.TimedOut].
 	Timeout time.Duration
 	// Network is "none", "bridge" or the name of a user-defined network;
-	// "" = DefaultNetwork.
+	// "" = [DefaultNetwork].
 	//
-	// Security: on "bridge" the command reaches whatever the host can reach,
-	// by NAT: the internet, the host itself, other containers on the bridge,
-	// and a cloud's metadata service. Use "none" unless it needs that.
+	// Security: on "bridge" the command can reach, through NAT, whatever the host
+	// can reach: the internet, the host itself, other containers on the bridge and
+	// a cloud's metadata service. Use "none" unless the command needs this.
 	Network string
-	// LogBytes caps Result.Logs in bytes; 0 = 64 MiB. The first and the last
-	// half of it are kept.
+	// LogBytes caps Result.Logs in bytes; 0 = 64 MiB. The beginning and the end of
+	// the output are kept, half of the cap each.
 	LogBytes int64
-	// ArtifactBytes caps Result.Artifacts in bytes, in sum; 0 = 256 MiB. Out of
-	// directories at most 100,000 files, directories and links are read.
+	// ArtifactBytes caps the total size of Result.Artifacts in bytes; 0 = 256 MiB.
+	// Independently of it, at most 100,000 files, directories and links are read
+	// from directories.
 	ArtifactBytes int64
-	// DiskMB caps, in MiB, all files that the command has at a time, in all
-	// directories that it can write to, InputDir and /dev/shm included, and the
-	// input too; 0 = no cap. They share one file system of this size, with an
-	// inode for every 8 KiB, and at least 1024: what exceeds it gets ENOSPC. A
-	// single file that exceeds it, sparse files and those in memory (memfd_create)
-	// too, gets EFBIG and the signal SIGXFSZ. The file system is in memory, and what the command writes counts
-	// against MemoryMB. An input that does not fit is an error.
+	// DiskMB caps, in MiB, the total size of the files that the command has at any
+	// one time; 0 = no cap. It covers the input and every directory that the
+	// command can write to except Mounts; InputDir and /dev/shm are included. These
+	// directories share one file system of this size, with one inode for every
+	// 8 KiB and at least 1024. A write that exceeds it fails with ENOSPC. A single
+	// file more than 1 MiB larger than the cap fails with EFBIG and the signal
+	// SIGXFSZ, even if it is sparse or in memory (memfd_create). The file system is
+	// in memory, and what the command writes counts against MemoryMB. An input that
+	// does not fit is an error.
 	DiskMB int64
 }
 

@@ -2,42 +2,44 @@ package sandbox
 
 import "time"
 
-// Result is what a run brought back. Beside an error it is filled as far as the
-// run got.
+// Result is the outcome of a run. If RunOnce returns an error as well, the Result
+// is filled in as far as the run got.
 type Result struct {
-	// ExitCode is the container's exit status, 137 after a kill. It is -1 while
-	// there is none.
+	// ExitCode is the exit status of the container: 137 after a kill, -1 if there
+	// is none.
 	ExitCode int
-	// Logs is the command's output, stdout and stderr in order of arrival:
-	// exact within each of the two, not between them. Over Limits.LogBytes its
-	// middle is replaced by a line that says how much is missing.
+	// Logs is the command's output, stdout and stderr in order of arrival. The order
+	// is exact within each of the two, but not between them. If the output exceeds
+	// Limits.LogBytes, a line that says how many bytes are missing replaces its
+	// middle.
 	Logs []byte
-	// Artifacts maps the paths of Job.Collect, and of the files below those that
-	// are directories, to the files' content. Missing paths are omitted. It is
-	// nil when there are none.
+	// Artifacts maps the path of each collected file to its content: the files that
+	// Job.Collect names, and the files below the directories that it names. Missing
+	// paths are omitted. It is nil if there are none.
 	Artifacts map[string][]byte
-	// TimedOut is set if the container was killed at Limits.Timeout. A job that
-	// ended first has its own status and no TimedOut.
+	// TimedOut is true if the container was killed at Limits.Timeout. If the command
+	// ended first, TimedOut is false and ExitCode is the command's own.
 	TimedOut bool
 
-	// LogsDropped is the number of bytes of output that are not in Logs.
+	// LogsDropped is the number of bytes of output that are missing from Logs.
 	LogsDropped int64
-	// Uncollected says why a path of Job.Collect, or a file below it, is not in
-	// Artifacts: the values wrap fs.ErrNotExist, ErrNotRegular or ErrTooLarge.
-	// It is nil when there are none.
+	// Uncollected says why a path of Job.Collect, or a file below it, is missing
+	// from Artifacts. Each value wraps fs.ErrNotExist, [ErrNotRegular] or
+	// [ErrTooLarge], unless RunOnce failed with [OpCollect]. It is nil if there are
+	// none.
 	Uncollected map[string]error
-	// OOMKilled is set if the kernel killed a process of the run because the run
-	// had reached Limits.MemoryMB: the command, which ends it with status 137, or
-	// a child, whatever the status then is. The engine's report counts; before
-	// containerd 2.3 that of a child's kill right before the exit can be lost.
+	// OOMKilled is true if the engine reported that the kernel killed a process of
+	// the run because the run had reached Limits.MemoryMB. If that was the command
+	// itself, ExitCode is 137; if it was a child, ExitCode can be anything. Before
+	// containerd 2.3 the report is lost if a child is killed right before the exit.
 	OOMKilled bool
 	// Duration is how long the command ran, from its start to its exit, by the
-	// engine's clock; 0 while there is no exit status.
+	// engine's clock. It is 0 if there is no exit status.
 	Duration time.Duration
-	// ImageID is the engine's ID of the image that was run, "" before it is
-	// known. As an image reference it names exactly this image again.
+	// ImageID is the engine's ID of the image, "" if the run ended before it was
+	// known. Used as Job.Image, it selects exactly this image again.
 	ImageID string
-	// DiskFull is set if Limits.DiskMB was used up at the command's end. It says
-	// nothing of a command that met the cap and made room again.
+	// DiskFull is true if Limits.DiskMB was used up when the command ended. It is
+	// false if the command reached the cap but made room again.
 	DiskFull bool
 }

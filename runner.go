@@ -14,18 +14,21 @@ import (
 // Options configures a Runner. The zero value is ready to use.
 type Options struct {
 	// Host is the engine's address, such as "unix:///run/docker.sock" or
-	// "tcp://10.0.0.7:2376"; "" = DOCKER_HOST, or the local socket if that is
-	// not set. TLS and the API's version come from the environment in any case.
+	// "tcp://10.0.0.7:2376"; "" = DOCKER_HOST, or the local socket if that is not
+	// set. DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and DOCKER_API_VERSION apply in
+	// either case.
 	Host string
 	// Runtime is the OCI runtime that runs the commands, by the engine's name for
-	// it, such as "runsc"; "" = the engine's default. A limit that it would not
-	// enforce is refused with ErrUnsupported. gVisor, which is "runsc", applies the
-	// seccomp profile only if the engine starts it with --oci-seccomp.
+	// it, such as "runsc" for gVisor; "" = the engine's default. A job fails with
+	// ErrUnsupported if the engine does not know the runtime, or if the runtime
+	// would not enforce one of the job's limits. gVisor applies the seccomp profile
+	// only if the engine starts it with --oci-seccomp.
 	Runtime string
 }
 
-// Runner runs jobs on one engine, whose connections and description it keeps. It
-// is safe for concurrent use. A program that runs one job needs none: see RunOnce.
+// Runner runs jobs on one engine and keeps the connections to it. Create it with
+// [New]; the zero value is not usable. It is safe for concurrent use. A program
+// that runs a single job does not need one: see the function [RunOnce].
 type Runner struct {
 	client  *dockerx.Client
 	runtime string
@@ -40,9 +43,12 @@ type Runner struct {
 	active sync.WaitGroup
 }
 
-// New checks o and the environment. It does no I/O but to read the certificates
-// that DOCKER_CERT_PATH names; the first run connects to the engine. The Runner
-// must be closed.
+// New returns a Runner for the engine that o and the environment select. It does
+// no I/O except to read the certificates in DOCKER_CERT_PATH; the first call of
+// another method connects to the engine. The caller must close the Runner.
+//
+// An error has Op [OpValidate] if o.Host is set or o.Runtime is invalid, and Op
+// [OpPull] if the environment is invalid.
 func New(o Options) (*Runner, error) {
 	if why := validate.NotText(o.Runtime); why != "" {
 		return nil, &Error{Op: OpValidate, Err: fmt.Errorf("Options.Runtime %q %s", o.Runtime, why)}
@@ -59,10 +65,10 @@ func New(o Options) (*Runner, error) {
 	return r, nil
 }
 
-// Close ends the runs and sweeps that are under way, which report ErrClosed, and
-// returns when they have cleaned up, at most 136 seconds later; what takes longer
-// is an error that wraps ErrCleanup. Later calls of other methods get ErrClosed.
-// Close may be called more than once.
+// Close ends all runs and sweeps in progress, which then report [ErrClosed], and
+// waits until they have cleaned up. If that takes longer than 136 seconds, Close
+// returns an error that wraps [ErrCleanup]. Other methods return ErrClosed after
+// Close. Close may be called more than once.
 func (r *Runner) Close() error {
 	r.mu.Lock()
 	r.end(ErrClosed)

@@ -8,18 +8,21 @@ import (
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
-// RunOnce runs j to completion and removes everything that it made before it
-// returns. A command that fails or is killed at [Limits.Timeout] is reported in
-// the Result, with a nil error. An error is an [*Error] and means that the run
-// could not be carried out; the Result is then filled as far as it got.
+// RunOnce runs j to completion, and removes everything it created before it
+// returns. It is safe for concurrent use.
 //
-// A non-nil error may stand beside a complete Result: its Op is OpCleanup if only
-// the clean-up failed. Otherwise the caller's context comes first, then the step
-// that failed; a failed clean-up is joined to either. Whenever something may be
-// left on the engine, errors.Is(err, ErrCleanup) holds and the error names it.
+// A command that fails, or that is killed at [Limits.Timeout], is not an error:
+// the Result reports it. An error means that the run could not be carried out; the
+// Result is then filled in as far as the run got. errors.As finds an [*Error] in
+// every error.
 //
-// RunOnce is safe for concurrent use. It is a Runner used once; a program with
-// many jobs keeps one.
+// If only the clean-up failed, the Result is complete and the error has Op
+// [OpCleanup]. Otherwise the end of the context takes precedence over the step
+// that failed, and a failed clean-up is joined to either. Whenever something may
+// be left on the engine, errors.Is(err, ErrCleanup) is true and the error names it.
+//
+// RunOnce creates a [Runner] and uses it once. A program with many jobs should
+// keep one.
 func RunOnce(ctx context.Context, j Job) (Result, error) {
 	r, err := New(Options{})
 	if err != nil {
@@ -29,7 +32,8 @@ func RunOnce(ctx context.Context, j Job) (Result, error) {
 	return r.RunOnce(ctx, j)
 }
 
-// RunOnce is as the function of that name, on the Runner's engine.
+// RunOnce does what the function [RunOnce] does, on the Runner's engine. After
+// [Runner.Close] it returns [ErrClosed].
 func (r *Runner) RunOnce(ctx context.Context, j Job) (Result, error) {
 	res := Result{ExitCode: -1}
 	ctx, leave, err := r.enter(ctx)

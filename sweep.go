@@ -12,29 +12,33 @@ import (
 	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
-// SweepReport is what a Sweep did. Its entries begin with "container" or
-// "volume" and the name.
+// SweepReport is what a Sweep did. Each entry begins with "container" or "volume"
+// and the object's name.
 type SweepReport struct {
-	Removed []string // what is gone
-	Left    []string // what stays, each with the reason
+	Removed []string // what was removed; nil = nothing
+	Left    []string // what stays, each with the reason; nil = nothing
 }
 
-// Sweep removes what runs have left on the engine whose process was killed, or
-// whose clean-up failed: containers in every state, and volumes. It is safe
-// beside live runs, of any process, on any machine. Nothing is touched that does
-// not carry the labels and the name of a run.
+// Sweep removes the containers, in every state, and the volumes that a run left on
+// the engine because its process was killed or its clean-up failed. It is safe to
+// call while runs of any process, on any machine, are in progress. It touches only
+// objects that carry the labels and the name of a run.
 //
-// Left over is what belongs to this process but to none of its runs; to a
-// process of this boot and PID namespace that has ended; or to a process that
-// cannot be seen from here, if the deadline of the run's context passed more
-// than five minutes before, by the engine's clock, and all that RunOnce may take
-// after it. All else stays and is in Left, live runs too. What the engine is
-// still creating for a process that was just killed is found by the next Sweep.
+// An object is removed in one of three cases:
+//   - It belongs to this process, but not to a run in progress.
+//   - It belongs to a process of this boot and PID namespace that has ended.
+//   - It belongs to a process that cannot be seen from here, and the run's context
+//     had a deadline. By the engine's clock, that deadline, plus the time that
+//     RunOnce may take after it, passed more than five minutes ago.
 //
-// Machines that were cloned while running, memory included, take each other for
-// one: their engines must be two.
+// Everything else stays and is listed in Left, including runs in progress. If a
+// process was killed a moment ago, the engine may still be creating an object for
+// it; the next Sweep finds that.
 //
-// The error has Op OpCleanup. It wraps ErrCleanup when a removal failed.
+// Machines that were cloned while running, including their memory, cannot tell
+// each other apart. They must not share an engine.
+//
+// The error has Op [OpCleanup]. It wraps [ErrCleanup] if a removal failed.
 func (r *Runner) Sweep(ctx context.Context) (SweepReport, error) {
 	var report SweepReport
 	ctx, leave, err := r.enter(ctx)

@@ -1,10 +1,10 @@
 // Package isolation is the single source of truth for the hardening of every
-// container that sandbox creates ("profile B"). Nothing else in this module
-// writes a field of the engine's HostConfig.
+// container that sandbox creates ("profile B"). Nothing else in this module writes
+// a field of the engine's HostConfig.
 //
-// What does not depend on the caller stands in [Preset.HostConfig] and
-// [Config] as constants; a [Preset] only carries what may differ from run to
-// run, and none of its fields can lift one of those constants.
+// Settings that do not depend on the caller are constants in [Preset.HostConfig]
+// and [Config]. A [Preset] contains only what may differ from run to run, and none
+// of its fields can override one of those constants.
 package isolation
 
 import (
@@ -17,13 +17,13 @@ import (
 	"github.com/docker/go-connections/nat"
 )
 
-// NonRootUser is the user and group, "uid:gid", of every process in a
-// container. It is numeric so that an image's passwd file cannot map it to root
-// nor its group file add groups to it, but for one case: runc before 1.3.0 adds
-// the group of an image that has a group with the name "65532".
+// NonRootUser is the user and group, "uid:gid", of every process in a container.
+// It is numeric, so that an image's passwd file cannot map it to root and its group
+// file cannot add groups to it. There is one exception: if an image has a group
+// named "65532", runc before 1.3.0 adds that group.
 const NonRootUser = "65532:65532"
 
-// UID and GID are the two numbers of [NonRootUser].
+// UID and GID are the numbers in [NonRootUser].
 const (
 	UID = 65532
 	GID = 65532
@@ -36,47 +36,49 @@ const shmSize = 64 << 20
 // oomScoreAdj is half of what there is, so that one hog among jobs still stands out.
 const oomScoreAdj = 500
 
-// Preset is the variable part of a hardened container. The zero value is a
-// container without resource limits, sealed from every network.
+// Preset is the variable part of a hardened container's configuration. The zero
+// value is a container without resource limits and without a network.
 type Preset struct {
 	// NanoCPUs is the CPU quota in billionths of a CPU; 0 = unlimited.
 	NanoCPUs int64
-	// MemoryBytes caps RAM in bytes, and swap is off; 0 = unlimited.
+	// MemoryBytes caps RAM in bytes and turns swap off; 0 = unlimited.
 	MemoryBytes int64
-	// PidsLimit caps processes and threads, the init included; 0 = unlimited.
+	// PidsLimit caps the number of processes and threads, including the init;
+	// 0 = unlimited.
 	PidsLimit int64
-	// NetworkMode is "none", "bridge" or the name of a user-defined network.
-	// "" and every mode that would join another namespace ("host",
-	// "container:…", "ns:…", "default") become "none".
+	// NetworkMode is "none", "bridge" or the name of a user-defined network;
+	// "" = "none". Every mode that would join another namespace ("host",
+	// "container:…", "ns:…", "default") becomes "none", too.
 	NetworkMode string
-	// Tmpfs maps container paths to tmpfs mount options (size=, nr_inodes=,
-	// mode=, exec). Owner 65532:65532, nosuid and nodev are always added.
+	// Tmpfs maps paths in the container to tmpfs mount options (size=, nr_inodes=,
+	// mode=, exec); nil = none. The owner 65532:65532, nosuid and nodev are always
+	// added.
 	Tmpfs map[string]string
-	// AutoRemove asks the engine to remove the container when it exits. A run
-	// never sets it: artifacts are read after the exit.
+	// AutoRemove tells the engine to remove the container when it exits;
+	// false = keep it. A run never sets it, since artifacts are read after the exit.
 	AutoRemove bool
-	// Mounts are bind mounts and volumes. A bind is always non-recursive, and
-	// private unless it is a slave; a volume is never filled from the image.
-	// Mounts of other types are left out.
+	// Mounts are bind mounts and volumes; nil = none. A bind mount is always
+	// non-recursive, and its propagation is private unless it is rslave. A volume is
+	// never filled from the image. Mounts of other types are left out.
 	Mounts []mount.Mount
-	// Runtime is the OCI runtime's name; "" = the engine's default.
+	// Runtime is the name of the OCI runtime; "" = the engine's default.
 	Runtime string
 	// FileBytes caps the size of a single file, in bytes; 0 = unlimited.
 	FileBytes int64
-	// StrictSeccomp sends a seccomp profile: Docker's newest, with the sockets of
-	// four families alone: UNIX, IPv4, IPv6 and netlink. Engines' own allow all
-	// families, if not by socket then by socketcall. Not every engine takes a
-	// profile's text. Clients on other systems than Linux have
-	// no such profile; there BuiltinSeccomp decides.
+	// StrictSeccomp sends a seccomp profile with the container: Docker's newest,
+	// restricted to sockets of four families: UNIX, IPv4, IPv6 and netlink. The
+	// engines' own profiles allow all families, through socketcall if not through
+	// socket. Not every engine accepts the text of a profile. On systems other than
+	// Linux this package has no profile, and BuiltinSeccomp decides.
 	StrictSeccomp bool
-	// BuiltinSeccomp asks for the engine's built-in seccomp profile, whatever the
-	// engine was started with. False = what it was started with. Engines before
-	// version 23 do not know it.
+	// BuiltinSeccomp asks for the engine's built-in seccomp profile, whatever
+	// profile the engine was started with; false = the one it was started with.
+	// Engines before version 23 do not support it.
 	BuiltinSeccomp bool
 }
 
-// HostConfig returns the hardened configuration. It is made anew on each call,
-// because the engine's client edits the value that it is given.
+// HostConfig returns the hardened configuration. Each call returns a new value,
+// because the engine's client edits the value it is given.
 func (p Preset) HostConfig() *container.HostConfig {
 	initProcess := true
 	h := &container.HostConfig{
@@ -154,19 +156,20 @@ func (p Preset) resources() container.Resources {
 }
 
 // Staging returns the configuration of the container through which volumes are
-// filled. It never runs, or runs a program that only waits, so it needs no network
-// and no limits. It differs from the hardened preset in one flag, a writable root
-// filesystem, without which the engine refuses an upload at "/".
+// filled. That container never runs, or runs a program that only waits, so it needs
+// no network and no limits. It differs from the hardened preset in one flag: its
+// root filesystem is writable, because the engine refuses an upload to "/"
+// otherwise.
 func Staging(mounts []mount.Mount, tmpfs map[string]string) *container.HostConfig {
 	h := Preset{NetworkMode: "none", Mounts: mounts, Tmpfs: tmpfs}.HostConfig()
 	h.ReadonlyRootfs = false
 	return h
 }
 
-// Config returns the portable half of a container's configuration: cmd is put
-// after the image's ENTRYPOINT, workDir "" is the image's WORKDIR, env and
-// labels win over the image's. The image's USER and HEALTHCHECK never apply. With
-// stdin the first attached client is the command's standard input.
+// Config returns the portable half of a container's configuration. cmd follows the
+// image's ENTRYPOINT; workDir "" means the image's WORKDIR; env and labels override
+// the image's. The image's USER and HEALTHCHECK never apply. If stdin is true, the
+// first client that attaches is the command's standard input.
 func Config(image string, cmd, env []string, workDir string, labels map[string]string, stdin bool) *container.Config {
 	return &container.Config{
 		Image:        image,
@@ -184,8 +187,8 @@ func Config(image string, cmd, env []string, workDir string, labels map[string]s
 	}
 }
 
-// Program returns the portable half of a container that runs the file at path and
-// nothing of the image, its ENTRYPOINT included.
+// Program returns the portable half of the configuration of a container that runs
+// only the file at path and nothing from the image, not even its ENTRYPOINT.
 func Program(image, path string, labels map[string]string) *container.Config {
 	c := Config(image, nil, nil, "/", labels, false)
 	c.Entrypoint = []string{path}

@@ -7,15 +7,16 @@ import (
 	"github.com/docker/docker/api/types/mount"
 )
 
-// Bind is a bind mount of host data. The engine refuses a source that does not
+// Bind returns a bind mount of host data. The engine refuses a source that does not
 // exist.
 func Bind(source, target string, readOnly bool) mount.Mount {
 	return mount.Mount{Type: mount.TypeBind, Source: source, Target: target, ReadOnly: readOnly}
 }
 
-// Part is a writable mount of a directory of a volume, by its path on the engine's
-// host. Within its own data the engine insists on a slave: what the host mounts
-// there would appear in the container, and nothing the other way round.
+// Part returns a writable mount of one directory of a volume, named by its path on
+// the engine's host. The engine requires the propagation rslave for mounts from its
+// own data: what the host mounts there would appear in the container, but never the
+// other way round.
 func Part(source, target string) mount.Mount {
 	return mount.Mount{
 		Type: mount.TypeBind, Source: source, Target: target,
@@ -23,8 +24,8 @@ func Part(source, target string) mount.Mount {
 	}
 }
 
-// Volume is a writable mount of a named volume. The engine puts labels on the
-// volume if it has to create it because the volume has gone.
+// Volume returns a writable mount of a named volume. If the volume no longer exists,
+// the engine creates it again, with labels.
 func Volume(name, target string, labels map[string]string) mount.Mount {
 	return mount.Mount{
 		Type: mount.TypeVolume, Source: name, Target: target,

@@ -10,10 +10,11 @@ import (
 	"github.com/docker/docker/api/types/mount"
 )
 
-// Verify compares what an engine says of a container with what it was sent, and
-// names every field in which they differ. An engine can discard a limit that it
-// does not support with a mere warning, and something on the way to it can edit
-// what it is sent. got is as inspect returns it.
+// Verify compares the configuration that an engine reports for a container with the
+// one it was sent. The error names every field in which they differ. An engine may
+// discard a limit that it does not support and only warn about it, and something
+// between the client and the engine may edit a request. got and gotConfig are what
+// the engine's inspect call returns.
 func Verify(sent, got *container.HostConfig, sentConfig, gotConfig *container.Config) error {
 	if got == nil || gotConfig == nil {
 		return errors.New("the engine's answer has no configuration")
