@@ -41,9 +41,9 @@ func TestREADMEProgramRuns(t *testing.T) {
 	require.Contains(t, string(text), "mode: set\nexample.com/m/m.go:3.14,3.26 1 1\n")
 }
 
-// Every text of README's table of errors is the beginning of a real one.
+// Every text in README's table of common errors is the beginning of a real one.
 func TestREADMEErrors(t *testing.T) {
-	_, table, _ := strings.Cut(readme(t), "## The first errors that one meets")
+	_, table, _ := strings.Cut(readme(t), "## Common errors")
 	table, _, found := strings.Cut(table, "\n## ")
 	require.True(t, found)
 	texts := regexp.MustCompile("(?m)^\\| `(sandbox: [^`]+)`").FindAllStringSubmatch(table, -1)
