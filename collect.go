@@ -24,9 +24,9 @@ func (r *run) collect(ctx context.Context, p plan, dirs []directory, staged map[
 	return err
 }
 
-// artifacts copies the artifacts out of the container. An end of ctx leaves nothing,
-// and so does somebody who starts the container again, whose artifacts would be those
-// of a command under way.
+// artifacts copies the artifacts out of the container. Nothing is collected if ctx
+// ends, or if somebody starts the container again: its files would then be those of a
+// command in progress.
 func (r *run) artifacts(ctx context.Context, p plan, dirs []directory, exit dockerx.Exit) (map[string][]byte, map[string]error, error) {
 	if len(p.collect) == 0 {
 		return nil, nil, nil

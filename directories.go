@@ -100,8 +100,9 @@ func (l Limits) tmpfsOptions() string {
 // inodes is how many inodes go with a tmpfs of size bytes.
 func inodes(size int64) int64 { return max(size>>13, 1024) }
 
-// fileBytes is a little more than the disk has, so that what fills it gets ENOSPC,
-// and only what could not be there, as a sparse file, gets SIGXFSZ.
+// fileBytes is a little more than the disk's size, so that a command that fills the
+// disk gets ENOSPC. Only a file that could never fit, such as a sparse one, gets
+// SIGXFSZ.
 func (l Limits) fileBytes() int64 {
 	if l.DiskMB == 0 {
 		return 0

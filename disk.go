@@ -16,11 +16,12 @@ import (
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
-// stageOnDisk is stageInVolumes with a cap: all writable directories are in one file system,
-// the disk, a volume of type tmpfs, since only that has a hard cap on every engine.
-// Its content lasts as long as a running container has it mounted, so a holder
-// does, which runs our own pause program and nothing else. The job's directories
-// are binds of the volume's: they share the cap.
+// stageOnDisk is stageInVolumes with a cap: all writable directories are in one file
+// system, the disk. It is a volume of type tmpfs, since only that has a hard cap on
+// every engine. Its content lasts as long as a running container has it mounted, so a
+// second container, the holder, does. It runs our own pause program and nothing else.
+// The job's directories are bind mounts of directories in the volume, so that they
+// share the cap.
 func (r *run) stageOnDisk(ctx context.Context, p plan, arch string, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
 	program, known := pause.Program(arch)
 	if !known {

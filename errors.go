@@ -68,11 +68,11 @@ func fail(op Op, err error) error {
 	return &Error{Op: op, Err: err}
 }
 
-// joinErrors is the one rule of what a run reports. First comes the end of its
-// context, whatever the step that it broke off says, with its reason: the
-// caller's, or ErrClosed. Then comes the step's own failure. A failed clean-up
-// stands alone only beside a run without an error; otherwise it is joined. An end
-// of the context that broke nothing off is no error.
+// joinErrors is the one rule for what a run reports. First comes the end of its
+// context, whatever the interrupted step says, with the reason: the caller's, or
+// ErrClosed. Then comes the step's own failure. A failed clean-up is reported alone
+// if the run has no other error, and is joined otherwise. An end of the context that
+// interrupted nothing is not an error.
 //
 // ended and reason are ctx.Err() and context.Cause(ctx) at the step's end.
 func joinErrors(ended, reason, step, cleanup error) error {

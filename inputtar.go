@@ -12,12 +12,11 @@ import (
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
-// stageInVolumes makes the run's volumes and fills them, and returns the mounts that the
-// job's container gets of them, by directory. The upload goes through a container
-// that never starts, so nothing runs for it. In it every volume is mounted below
-// one directory that no image has, at the place that it will have in the job's
-// container below "/": a volume inside InputDir gets its share of the tree by
-// itself.
+// stageInVolumes creates the run's volumes, fills them, and returns the mounts of them for the
+// job's container, by directory. The upload goes through a container that never
+// starts, so nothing runs. In that container, every volume is mounted below one
+// directory that no image has, at the path that it will have below "/" in the job's
+// container. A volume inside InputDir thus gets its part of the tree automatically.
 func (r *run) stageInVolumes(ctx context.Context, p plan, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
 	inside, staged := map[string]mount.Mount{}, []mount.Mount{}
 	for _, d := range dirs {

@@ -7,8 +7,8 @@ import "io"
 const DefaultInputDir = "/workspace"
 
 // Job is one command and what it needs. RunOnce reads a Job once, at its start,
-// and keeps nothing of it but the readers and writers. All invalid fields are
-// reported at once, by an error with Op [OpValidate].
+// and keeps nothing of it but the readers and writers. All problems that it can find
+// without the engine are reported at once, by an error with Op [OpValidate].
 type Job struct {
 	// Image is the image that contains the toolchain: a name with a tag or a
 	// digest ("latest" if it has neither), or an image ID. It must not be empty.

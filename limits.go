@@ -56,7 +56,7 @@ const (
 	defaultLogBytes      = 64 << 20
 	defaultArtifactBytes = 256 << 20
 
-	minCPUs     = 0.01 // the kernel's least quota is 1 ms in 100 ms
+	minCPUs     = 0.01 // the kernel's minimum is 1 ms in 100 ms
 	minMemoryMB = 6    // the engine refuses less
 	minPIDs     = 2    // the init, and the command
 )

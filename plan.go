@@ -14,7 +14,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/validate"
 )
 
-// plan is a Job that was found good: copied, clean, with every default in place.
+// plan is a valid Job: copied, with clean paths and every default filled in.
 type plan struct {
 	image    string
 	pull     bool
@@ -98,7 +98,7 @@ func (p plan) preflight(ctx context.Context, client *dockerx.Client, engine dock
 	return bad.Err()
 }
 
-// checkEnforced refuses what an engine would accept and not do.
+// checkEnforced refuses what an engine would accept but not enforce.
 func (l Limits) checkEnforced(p *validate.FieldErrors, engine dockerx.Engine, runtime string) {
 	switch {
 	case engine.Seccomp == "":

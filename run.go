@@ -98,9 +98,9 @@ func (r *run) create(ctx context.Context, remove func(context.Context, time.Dura
 	return err
 }
 
-// checkStaged makes sure that the job's container has the volumes that were
-// filled: they cannot have been removed while the staging container was there, and
-// the engine makes new ones, empty, in place of missing ones.
+// checkStaged makes sure that the job's container has the volumes that were filled.
+// They cannot have been removed while the staging container exists; in place of
+// missing ones the engine would create new, empty ones.
 func (r *run) checkStaged(ctx context.Context, p plan, staged map[string]mount.Mount) error {
 	if len(staged) == 0 {
 		return nil
@@ -117,8 +117,8 @@ func (r *run) checkStaged(ctx context.Context, p plan, staged map[string]mount.M
 	return nil
 }
 
-// execute runs the created container to its end and fills in what the run
-// brought: exit status, output, TimedOut.
+// execute runs the created container to its end and fills in the Result's exit
+// status, output and causes.
 func (r *run) execute(ctx context.Context, p plan, res *Result) (dockerx.Exit, error) {
 	out, err := process.Run(ctx, r.client, r.name, process.Options{
 		Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, LogBytes: p.limits.LogBytes,

@@ -15,14 +15,14 @@ const block = 512
 const Trailer = 2 * block
 
 // Reader is a tar.Reader that also tells a complete archive from one that
-// was cut at an entry's border. archive/tar takes both for the end.
+// was cut between two entries. archive/tar takes both for the end.
 type Reader struct {
 	*tar.Reader
 	src *tailReader
 	any bool // an entry was read
 }
 
-// NewReader reads a plain tar from r.
+// NewReader returns a Reader of an uncompressed tar archive.
 func NewReader(r io.Reader) *Reader {
 	src := &tailReader{r: r}
 	return &Reader{Reader: tar.NewReader(src), src: src}
@@ -43,7 +43,7 @@ func (t *Reader) Next() (*tar.Header, error) {
 		t.any = true
 		return h, nil
 	case err == io.EOF && t.src.zeros >= Trailer:
-		// Who writes into a pipe must not be left with the padding.
+		// The writer of a pipe must not be left with the padding.
 		if _, err := io.Copy(io.Discard, t.src); err != nil {
 			return nil, err
 		}
@@ -58,8 +58,8 @@ func (t *Reader) Next() (*tar.Header, error) {
 	return nil, cutShort(err)
 }
 
-// sparse tells an entry of whose content a few bytes of archive stand for any
-// number: on the engine's disk, or of the time that it takes to skip it.
+// sparse reports whether a few bytes of the archive can stand for any amount of
+// content: on the engine's disk, or in the time that it takes to skip the entry.
 func sparse(h *tar.Header) bool {
 	for key := range h.PAXRecords {
 		if strings.HasPrefix(key, "GNU.sparse.") {

@@ -14,8 +14,8 @@ import (
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
-// Bounds of an archive's names: what Linux takes in one path, and how many of
-// them the caller's memory should hold.
+// Bounds of an archive's names: how long a path Linux accepts, and how many names
+// the caller's memory should hold.
 const (
 	MaxPath    = 3072 // leaves room for InputDir within the kernel's 4096
 	MaxName    = 255
@@ -24,21 +24,21 @@ const (
 
 // Rewriter rewrites a caller's tar for the engine. Every entry it writes
 // belongs to 65532:65532, lies below prefix, and follows entries for all of its
-// parents, which the engine would else make as root.
+// parents, which the engine would otherwise create as root.
 type Rewriter struct {
 	out    *tar.Writer
 	prefix string          // such as "sandbox-1f…/workspace"
 	kinds  map[string]byte // type of each name written; "" is the tree's root
 }
 
-// NewRewriter writes to w; prefix is the directory in which the tree shall lie. Its
-// first entry must be that directory: see [Rewriter.Directory].
+// NewRewriter returns a Rewriter that writes to w, with the tree below the directory
+// prefix. The first entry must be that directory: see [Rewriter.Directory].
 func NewRewriter(w io.Writer, prefix string) *Rewriter {
 	return &Rewriter{out: tar.NewWriter(w), prefix: prefix, kinds: map[string]byte{"": tar.TypeDir}}
 }
 
 // Directory writes a directory by its name in the output: the tree's own root, or
-// that of another volume, which may lie in the tree.
+// that of another volume, which may be inside the tree.
 func (t *Rewriter) Directory(name string) error {
 	inside, ok := strings.CutPrefix(name, t.prefix+"/")
 	if !ok {
@@ -64,7 +64,7 @@ func (t *Rewriter) Copy(input io.Reader) error {
 	}
 }
 
-// Close ends the archive. What was written is complete only after it.
+// Close ends the archive, which is complete only then.
 func (t *Rewriter) Close() error { return t.out.Close() }
 
 func (t *Rewriter) entry(h *tar.Header, body io.Reader) error {

@@ -8,7 +8,7 @@ import (
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
-// SingleFile returns what writes a tar with one file, of the job's user.
+// SingleFile returns a function that writes a tar with one file of the job's user.
 func SingleFile(name string, mode int64, content []byte) func(io.Writer) error {
 	return func(w io.Writer) error {
 		out := tar.NewWriter(w)

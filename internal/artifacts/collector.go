@@ -18,20 +18,21 @@ import (
 )
 
 var (
-	// ErrTooLarge is why an artifact that does not fit into the budget is missed.
+	// ErrTooLarge is wrapped for a file that does not fit into the budget, and for a
+	// directory that was only partly read.
 	ErrTooLarge = errors.New("too large")
-	// ErrNotRegular is why a link, fifo, socket or device, or a path through a link,
-	// is missed.
+	// ErrNotRegular is wrapped for a link, fifo, socket or device, and for a path that
+	// leads through a link.
 	ErrNotRegular = errors.New("not a regular file")
 )
 
-// minNames is how much room there is for names and reasons, in bytes, beside
-// however few artifacts: a job can make files without content, and no end of them.
+// minNames is the minimum budget for names and reasons, in bytes, however small the
+// budget for content is: a job can create any number of empty files.
 const minNames = 1 << 20
 
-// MaxEntries bounds the files, directories and links that are read out of
-// directories: a job can make millions in a moment, each of which costs the
-// caller time, and a file without content some memory.
+// MaxEntries bounds the files, directories and links that are read from
+// directories: a job can create millions in a moment. Each of them costs the caller
+// time, and an empty file some memory.
 const MaxEntries = 100_000
 
 // Request is what to collect.
@@ -41,10 +42,10 @@ type Request struct {
 	Bytes int64    // budget for content; names have one of their own
 }
 
-// Collect copies the artifacts out of a container that has stopped. Links
-// are not followed, sizes are known before anything is read, and a path that cannot
-// be had is no error but has its reason in missed. Beside an error the maps have what
-// came before it.
+// Collect copies the artifacts out of a container that has stopped. Links are not
+// followed, and sizes are known before anything is read. A path that cannot be
+// collected is not an error; missed says why. If there is an error, the maps contain
+// what came before it.
 func Collect(ctx context.Context, client *dockerx.Client, container string, want Request) (files map[string][]byte, missed map[string]error, err error) {
 	c := &collector{
 		client: client, container: container, own: want.Own,
@@ -144,8 +145,8 @@ func (c *collector) directory(ctx context.Context, p string) error {
 	return c.tree(p, body)
 }
 
-// tree reads the engine's tar of the directory p. The first file that does not fit
-// ends it, since the engine would send all of it before the next.
+// tree reads the engine's tar of the directory p. It ends at the first file that does
+// not fit, since the engine would send all of that file before the next.
 func (c *collector) tree(p string, body io.Reader) error {
 	in := archive.NewReader(body)
 	for {

@@ -18,10 +18,10 @@ type fileInfo struct {
 	size int64
 }
 
-// lookup asks for every component of p, since the engine follows links among
-// the parents. The run's own mount points and what is above them need no
-// question, unless they are in another such directory, where the job could move
-// things about: the job cannot change them.
+// lookup asks the engine about every component of p, since the engine follows links
+// among the parents. It does not ask about the run's own mount points and what is
+// above them, which the job cannot change, unless they are inside another such
+// directory, where the job can move things.
 func (c *collector) lookup(ctx context.Context, p string) (fileInfo, error) {
 	if info, ok := c.seen[p]; ok {
 		return info, nil
@@ -50,8 +50,8 @@ func (c *collector) lookup(ctx context.Context, p string) (fileInfo, error) {
 	return c.seen[p], nil
 }
 
-// stat asks for p, whose parent is a directory. The engine fails where it cannot
-// resolve a link, such as one that leads to itself, as if the fault were its own.
+// stat asks about p, whose parent is a directory. If the engine cannot resolve a
+// link, such as one that leads to itself, it reports an internal error.
 func (c *collector) stat(ctx context.Context, p string) (fs.FileMode, int64, error) {
 	if len(path.Base(p)) > archive.MaxName {
 		return 0, 0, fmt.Errorf("%q: the file name is too long: %w", p, fs.ErrNotExist)

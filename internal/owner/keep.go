@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// activeRuns holds the IDs of this process's runs: what else carries its mark is
-// left from a clean-up that failed.
+// activeRuns holds the IDs of this process's runs. Whatever else carries the mark of
+// this process was left by a clean-up that failed.
 var activeRuns sync.Map
 
 // Begin makes a run known as active until endRun.
 func Begin(id string) { activeRuns.Store(id, nil) }
 
-// End gives up what the run may have left: it is a Sweep's from now on.
+// End ends the run: from now on a Sweep may remove what it has left.
 func End(id string) { activeRuns.Delete(id) }
 
 // KeepReason tells why an object with these labels must not be removed, "" = it is

@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 )
 
-// Program is a static ELF executable that waits for ever: the one thing that
-// runs in the container which holds a disk. It is made here so that nothing of the
-// image runs, and so that it can be read. There is one for amd64 and arm64.
+// Program returns a static ELF executable that waits forever: the only program in the
+// container that holds a disk. It is assembled here so that nothing of the image runs,
+// and so that it can be read. There is one for amd64 and one for arm64.
 func Program(arch string) (program []byte, known bool) {
 	m, known := machines[arch]
 	if !known {

@@ -15,8 +15,8 @@ var ErrOutputLost = errors.New("output lost")
 
 // await waits for the exit. At the timeout, at the end of ctx, when the output
 // breaks off, and when a reader or writer of the caller's fails, it kills the
-// container and waits again. timedOut says that the timeout's kill ended it; err
-// that the run was cut off otherwise.
+// container and waits again. timedOut says that the kill at the timeout ended it;
+// err says that the run was cut off for another reason.
 func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx.Exit, timedOut bool, err error) {
 	var expired, orphaned <-chan time.Time
 	if timeout > 0 {
@@ -91,8 +91,8 @@ func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
 	}
 }
 
-// drain waits for the end of the output of a container that has stopped. The
-// caller's writers may take their time for it as long as Writes return.
+// drain waits for the end of the output of a container that has stopped. It waits
+// for the caller's writers as long as their Writes return.
 func (p *process) drain(end dockerx.Exit) error {
 	for p.out.HasWriters() {
 		before := p.out.Writes()
@@ -121,9 +121,9 @@ func (p *process) drainedWithin(d time.Duration) bool {
 	}
 }
 
-// complete tells whether a stream that ended on a frame's border can have ended
-// with the container. One that is cut there, as by an engine that dies, looks the
-// same.
+// complete checks whether a stream that ended between two frames can have ended with
+// the container. A stream that is cut there, for example by an engine that dies,
+// looks the same.
 func (p *process) complete(end dockerx.Exit) error {
 	switch ran := p.ended.Sub(p.begun); {
 	case end.Err != nil:

@@ -58,8 +58,8 @@ func Run(ctx context.Context, client *dockerx.Client, name string, o Options) (O
 	return out, err
 }
 
-// process is a started container. Its output is drained without pause, since
-// every engine call about it would hang otherwise, and its exit was waited for
+// process is a started container. Its output is drained continuously, since every
+// engine call about it would hang otherwise. The wait for its exit is registered
 // before its start.
 type process struct {
 	client  *dockerx.Client

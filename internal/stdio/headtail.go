@@ -38,9 +38,9 @@ func (c *headTailBuffer) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// grow makes the buffer four times as large, since its pages cost more than those
-// of most programs' output, and as large as it will ever be once it has a
-// sixteenth of that: pages that are not written to cost nothing, old buffers do.
+// grow makes the buffer four times as large as needed, and, once a sixteenth of the
+// limit is needed, as large as it will ever be: copies of old buffers cost memory,
+// pages that are not written to do not.
 func (c *headTailBuffer) grow(k int64) {
 	need := int64(len(c.buf)) + k
 	if need <= int64(cap(c.buf))-markerRoom {

@@ -6,10 +6,10 @@ import (
 	"io"
 )
 
-// Feed copies the caller's reader to the command's input, in a goroutine, and calls
-// end at the reader's. The channel is closed when that is over, after the reader's
-// error if there is one. A command that reads no more, or has ended, is no error. A
-// Read that never returns keeps the goroutine.
+// Feed copies the caller's reader to the command's input in a goroutine, and calls end
+// when the reader ends. The channel then gets the reader's error, if there is one, and
+// is closed. It is not an error if the command stops reading or has ended. A Read that
+// never returns keeps the goroutine.
 func Feed(to io.Writer, end func() error, from io.Reader) <-chan error {
 	fed := make(chan error, 1)
 	go func() {
@@ -42,15 +42,15 @@ func copyInput(to io.Writer, end func() error, from io.Reader) error {
 	}
 }
 
-// ErrGoexit is what is left to say of a caller's Read or Write that ended the
-// goroutine that called it, as a test's FailNow does.
+// ErrGoexit reports that a Read or Write of the caller's ended the goroutine that
+// called it, as a test's FailNow does.
 var ErrGoexit = errors.New("runtime.Goexit was called")
 
-// safeReader is a caller's reader whose panic, or wrong count, is an error: a
-// goroutine that the caller does not know must not take its process down.
+// safeReader is a caller's reader. Its panic or wrong count becomes an error: a
+// goroutine that the caller does not know about must not crash its process.
 type safeReader struct{ io.Reader }
 
-// SafeReader returns a reader whose panic, or wrong count, is an error.
+// SafeReader returns a reader of r that turns a panic or a wrong count into an error.
 func SafeReader(r io.Reader) io.Reader { return safeReader{r} }
 
 func (g safeReader) Read(p []byte) (n int, err error) {

@@ -10,15 +10,14 @@ import (
 	"sync/atomic"
 )
 
-// ErrWriterBlocked is wrapped by the error of output that a caller's writer did not
-// take in time.
+// ErrWriterBlocked is wrapped if a caller's writer did not take output in time.
 var ErrWriterBlocked = errors.New("writer blocked")
 
-// Output takes a job's output: all of it goes into logs, and on to the caller's
-// writers. Those are called by a goroutine of their own, one Write at a time, so
-// that a Write that does not return cannot keep the stream from being drained for
-// ever: whoever waits for the writers can cut them off. A slow Write slows the
-// job, since nothing is read meanwhile.
+// Output takes a job's output: all of it goes into logs and on to the caller's
+// writers. A separate goroutine calls the writers, one Write at a time, so that a
+// Write that never returns cannot block the stream forever: whoever waits for the
+// writers can cut them off. A slow Write slows the job down, since nothing is read
+// meanwhile.
 type Output struct {
 	logs   *headTailBuffer
 	stdout io.Writer // the caller's, nil = none
@@ -81,7 +80,7 @@ func (t streamWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// forward has p written to w by the goroutine, and waits for it, until it is cut off.
+// forward makes the goroutine write p to w, and waits for that until it is cut off.
 func (t streamWriter) forward(p []byte) {
 	o := t.out
 	if o.broken {
@@ -124,8 +123,8 @@ func (o *Output) serve() {
 	err = nil
 }
 
-// writeAll is a Write by os/exec's rules: a short one is an error. A panic is,
-// too: the caller's process must not go down in a goroutine that it does not know.
+// writeAll is a Write by the rules of os/exec: a short one is an error. So is a
+// panic: a goroutine that the caller does not know about must not crash its process.
 func writeAll(w io.Writer, p []byte) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -142,7 +141,7 @@ func writeAll(w io.Writer, p []byte) (err error) {
 // End is called when the stream has ended, and lets the goroutine end.
 func (o *Output) End() { close(o.next) }
 
-// CutOff ends the handing over; a Write that does not return keeps its goroutine.
+// CutOff makes forward return; a Write that never returns keeps the goroutine.
 func (o *Output) CutOff() { o.once.Do(func() { close(o.cut) }) }
 
 // Failed returns the error of the first Write that failed, once.

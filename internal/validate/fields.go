@@ -75,7 +75,7 @@ var (
 	networkID   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
-// Network admits a closed set: "none", "bridge", or what can be the name of a
+// Network accepts a closed set: "none", "bridge", or what can be the name of a
 // user-defined network, which the engine is asked about.
 func (p *FieldErrors) Network(name string) {
 	const want = `use "none", "bridge" or the name of a user-defined network`
@@ -89,7 +89,7 @@ func (p *FieldErrors) Network(name string) {
 	}
 }
 
-// NotText says why a value cannot be handed to the engine, or "".
+// NotText says why a value cannot be sent to the engine, or "".
 func NotText(value string) string {
 	switch {
 	case strings.ContainsRune(value, 0):

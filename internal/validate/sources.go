@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// EnginePaths are where engines keep their data and sockets by default. To
-// write there, or to speak to such a socket, is to be root on the host.
+// EnginePaths are where engines keep their data and sockets by default. Whoever
+// can write there, or connect to such a socket, is root on the host.
 var EnginePaths = []string{
 	"/var/run/docker.sock", "/run/docker.sock", "/run/docker", "/run/containerd", "/run/podman",
 	"/var/lib/docker", "/var/lib/containerd", "/var/lib/containers",
