@@ -15,8 +15,9 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # An empty RUN runs every test.
 run = $(if $(RUN),-run '$(RUN)')
-# Most of a test is waiting for the engine.
-enginetests = go test -tags docker -count=1 -parallel 4 -timeout 11m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS) ./...
+# Most of a test is waiting for the engine. It serves one package after the other,
+# since some tests disturb all that runs there.
+enginetests = go test -tags docker -count=1 -p 1 -parallel 4 -timeout 11m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS) ./...
 
 .NOTPARALLEL:
 .PHONY: help test lint unit engine test-28 demo bench-quick soak attack fuzz test-gvisor workloads
@@ -111,4 +112,4 @@ fuzz:
 attack:
 	@scripts/need build suite
 	go mod download
-	scripts/with-engine go test -tags docker -count=1 -parallel 4 -timeout 5m -run 'TestAttacks$(if $(RUN),/$(RUN))' $(GOTESTFLAGS)
+	scripts/with-engine go test -C integration/attacks -tags docker -count=1 -parallel 4 -timeout 5m -run 'TestAttacks$(if $(RUN),/$(RUN))' $(GOTESTFLAGS)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox"
-	"github.com/synchestra-io/sandbox/internal/sandboxtest"
+	"github.com/synchestra-io/sandbox/integration/attacks"
 )
 
 // The attacks of the conformance suite, on gVisor.
@@ -17,5 +17,5 @@ func TestGVisorAttacks(t *testing.T) {
 	r, err := sandbox.New(sandbox.Options{Runtime: "runsc"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
-	sandboxtest.Run(t, r.RunOnce)
+	attacks.Run(t, r.RunOnce)
 }

@@ -24,7 +24,7 @@ func readme(t testing.TB) string {
 // Every test that docs/guarantees.md names exists.
 func TestREADMENamesTests(t *testing.T) {
 	tests := map[string]bool{}
-	for _, pattern := range []string{"*_test.go", "isolation/*_test.go", "internal/*/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "isolation/*_test.go", "internal/*/*_test.go", "integration/*/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, file := range files {

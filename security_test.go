@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/synchestra-io/sandbox/internal/sandboxtest"
+	"github.com/synchestra-io/sandbox/integration/attacks"
 )
 
 // SECURITY.md lists every attack of the suite once, and no other; the README states
@@ -20,7 +20,7 @@ func TestSecurityNamesEveryAttack(t *testing.T) {
 	for _, m := range regexp.MustCompile("`([a-z]+/[a-z-]+)`").FindAllSubmatch(text, -1) {
 		named = append(named, string(m[1]))
 	}
-	for _, a := range sandboxtest.All() {
+	for _, a := range attacks.All() {
 		made = append(made, a.Group+"/"+a.Name)
 	}
 	require.ElementsMatch(t, made, named)

@@ -77,7 +77,7 @@ var imports = map[string]map[string]string{
 		"github.com/containerd/errdefs":                "its refusals by kind",
 	},
 	module + "/scripts/ping": {module + "/internal/dockerx": "it asks the engine as a run does"},
-	module + "/internal/sandboxtest": {
+	module + "/integration/attacks": {
 		module:                            "what it attacks",
 		"github.com/docker/docker/client": "it imports the attacks' image and lists containers",
 		"github.com/docker/docker/api/types/image":     "its types",

@@ -1,4 +1,4 @@
-package sandboxtest
+package attacks
 
 import (
 	"archive/tar"
@@ -32,7 +32,7 @@ type ground struct {
 func newGround(t *testing.T) ground {
 	t.Helper()
 	probe := filepath.Join(t.TempDir(), "probe")
-	build := exec.Command("go", "build", "-o", probe, "github.com/synchestra-io/sandbox/internal/sandboxtest/probe")
+	build := exec.Command("go", "build", "-o", probe, "github.com/synchestra-io/sandbox/integration/attacks/probe")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
 	if text, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the probe: %v\n%s", err, text)

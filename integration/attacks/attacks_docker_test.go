@@ -1,6 +1,6 @@
 //go:build docker
 
-package sandbox_test
+package attacks_test
 
 import (
 	"testing"
@@ -8,13 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox"
-	"github.com/synchestra-io/sandbox/internal/sandboxtest"
+	"github.com/synchestra-io/sandbox/integration/attacks"
 )
 
-// The attacks of the conformance suite, on this package as it is.
+// The attacks of the conformance suite, on this module as it is.
 func TestAttacks(t *testing.T) {
 	r, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
-	sandboxtest.Run(t, r.RunOnce)
+	attacks.Run(t, r.RunOnce)
 }

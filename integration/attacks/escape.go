@@ -1,4 +1,4 @@
-package sandboxtest
+package attacks
 
 import (
 	"fmt"

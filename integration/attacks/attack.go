@@ -1,4 +1,4 @@
-// Package sandboxtest attacks a sandbox: one table of named attacks, each with
+// Package attacks attacks a sandbox: one table of named attacks, each with
 // what it tries and what must be seen if the sandbox holds. It is internal until
 // the table and the way to hand it a sandbox have settled; then it becomes
 // public, so that who changes the sandbox, or runs it on another engine, can have
@@ -6,7 +6,7 @@
 //
 // An attack asks whether the attacker got what it wanted, not how it was refused.
 // One that could not be made fails, as does one that succeeded.
-package sandboxtest
+package attacks
 
 import (
 	"slices"

@@ -1,4 +1,4 @@
-package sandboxtest
+package attacks
 
 // neighbours are attacks on runs that are under way at the same time. All have the
 // same user, and some files, in common.
