@@ -33,15 +33,15 @@ type Attack struct {
 	// alone is for attacks that disturb what other attacks need.
 	alone bool
 	// try makes the attack and tells what the attacker won.
-	try func(a *arena) []string
+	try func(a *attackEnv) []string
 }
 
 // All is the table.
 func All() []Attack {
 	return slices.Concat(
 		group("escape", mountAttacks, namespaceAttacks, fileAttacks, callAttacks, privilegeAttacks),
-		group("bombs", bombs), group("output", outputTricks), group("artifacts", artifactTricks), group("tar", tarTricks),
-		group("signals", signals), group("network", networkAttacks), group("leaks", leaks, neighbours), group("persistence", persistence),
+		group("bombs", bombAttacks), group("output", outputAttacks), group("artifacts", artifactAttacks), group("tar", tarAttacks),
+		group("signals", signalAttacks), group("network", networkAttacks), group("leaks", leakAttacks, neighbourAttacks), group("persistence", persistenceAttacks),
 	)
 }
 
@@ -55,12 +55,12 @@ func group(name string, parts ...[]Attack) []Attack {
 
 // by is an attack by one mode of the probe, which says itself what it won.
 func by(tries, seen string, args ...string) Attack {
-	return Attack{Name: args[0], Tries: tries, Seen: seen, try: func(a *arena) []string { return a.wins(a.job(args...)) }}
+	return Attack{Name: args[0], Tries: tries, Seen: seen, try: func(a *attackEnv) []string { return a.wins(a.job(args...)) }}
 }
 
 // with changes the job of an attack by the probe.
 func with(change func(*sandbox.Job), attack Attack, args ...string) Attack {
-	attack.try = func(a *arena) []string {
+	attack.try = func(a *attackEnv) []string {
 		j := a.job(args...)
 		change(&j)
 		return a.wins(j)

@@ -13,9 +13,9 @@ import (
 	"github.com/synchestra-io/sandbox"
 )
 
-// arena is where one attack is made.
-type arena struct {
-	ground
+// attackEnv is where one attack is made.
+type attackEnv struct {
+	fixture
 	t   testing.TB
 	ctx context.Context
 	run runner
@@ -25,12 +25,12 @@ type arena struct {
 var limits = sandbox.Limits{CPUs: 1, MemoryMB: 64, PIDs: 64, Timeout: 30 * time.Second, Network: "none"}
 
 // job is one of the probe.
-func (a *arena) job(args ...string) sandbox.Job {
+func (a *attackEnv) job(args ...string) sandbox.Job {
 	return sandbox.Job{Image: a.image, Cmd: append([]string{"/probe"}, args...), Limits: limits}
 }
 
 // do runs a job that must have a result.
-func (a *arena) do(j sandbox.Job) sandbox.Result {
+func (a *attackEnv) do(j sandbox.Job) sandbox.Result {
 	a.t.Helper()
 	res, err := a.run(a.ctx, j)
 	if err != nil {
@@ -43,7 +43,7 @@ func (a *arena) do(j sandbox.Job) sandbox.Result {
 type report map[string][]string
 
 // parse fails unless the probe ran, and made its try to the end if it had to.
-func (a *arena) parse(logs string, whole bool) report {
+func (a *attackEnv) parse(logs string, whole bool) report {
 	a.t.Helper()
 	said := report{}
 	for line := range strings.Lines(logs) {
@@ -59,7 +59,7 @@ func (a *arena) parse(logs string, whole bool) report {
 }
 
 // ask runs a job of the probe to its end.
-func (a *arena) ask(j sandbox.Job) report {
+func (a *attackEnv) ask(j sandbox.Job) report {
 	a.t.Helper()
 	res := a.do(j)
 	a.t.Logf("%q: exit status %d\n%.3000s", j.Cmd, res.ExitCode, res.Logs)
@@ -67,13 +67,13 @@ func (a *arena) ask(j sandbox.Job) report {
 }
 
 // wins is what the probe got.
-func (a *arena) wins(j sandbox.Job) []string {
+func (a *attackEnv) wins(j sandbox.Job) []string {
 	a.t.Helper()
 	return a.ask(j)["got"]
 }
 
 // outside has the probe's try made without a sandbox.
-func (a *arena) outside(args ...string) []string {
+func (a *attackEnv) outside(args ...string) []string {
 	a.t.Helper()
 	out, err := exec.CommandContext(a.ctx, a.probe, args...).CombinedOutput()
 	if err != nil {
@@ -86,7 +86,7 @@ func (a *arena) outside(args ...string) []string {
 // beside makes an attack while another run holds: the probe does first, waits for
 // the attack's end, and does then. It returns what that run said, and fails if
 // that run did not end well.
-func (a *arena) beside(j sandbox.Job, first, then string, attack func()) report {
+func (a *attackEnv) beside(j sandbox.Job, first, then string, attack func()) report {
 	a.t.Helper()
 	res, err := a.holding(j, first, then, attack)
 	if err != nil || res.ExitCode != 0 {
@@ -96,7 +96,7 @@ func (a *arena) beside(j sandbox.Job, first, then string, attack func()) report 
 }
 
 // holding is beside for attacks that want the other run's end.
-func (a *arena) holding(j sandbox.Job, first, then string, attack func()) (sandbox.Result, error) {
+func (a *attackEnv) holding(j sandbox.Job, first, then string, attack func()) (sandbox.Result, error) {
 	a.t.Helper()
 	j.Cmd = []string{"/probe", "hold", first, then}
 	input, end := io.Pipe()

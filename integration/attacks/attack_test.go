@@ -39,14 +39,14 @@ func (w *watched) Fatalf(string, ...any) { w.failed = true; runtime.Goexit() }
 // The table is worth what it finds: sandboxes that hold, leak, and run nothing.
 func TestOutcomes(t *testing.T) {
 	attack := by("tries", "seen", "mode")
-	here, gvisor, lacking := ground{}, ground{gvisor: true}, ground{refused: map[string]bool{"PIDs": true}}
+	here, gvisor, lacking := fixture{}, fixture{gvisor: true}, fixture{refused: map[string]bool{"PIDs": true}}
 	for name, c := range map[string]struct {
-		ground ground
-		attack Attack
-		logs   string
-		err    error
-		want   string // "" = it fails before there is an outcome
-		fails  bool
+		fixture fixture
+		attack  Attack
+		logs    string
+		err     error
+		want    string // "" = it fails before there is an outcome
+		fails   bool
 	}{
 		"holds":                  {here, attack, "denied: it: no\ndone\n", nil, defended, false},
 		"found nothing":          {here, attack, "looked: there\ndone\n", nil, defended, false},
@@ -74,7 +74,7 @@ func TestOutcomes(t *testing.T) {
 			made := make(chan struct{})
 			go func() {
 				defer close(made)
-				outcome = c.attack.make(&arena{ground: c.ground, t: w, ctx: t.Context(), run: run})
+				outcome = c.attack.make(&attackEnv{fixture: c.fixture, t: w, ctx: t.Context(), run: run})
 			}()
 			<-made
 			require.Equal(t, c.want, outcome)

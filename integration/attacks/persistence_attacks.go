@@ -8,14 +8,14 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-var persistence = []Attack{
+var persistenceAttacks = []Attack{
 	lasts("files", "leaves files in every directory, the image's too", "a later run finds none"),
 	lasts("shm", "leaves shared memory, semaphores and queues of System V", "a later run finds none"),
 	lasts("mqueue", "leaves a message queue", "a later run finds none"),
 	lasts("key", "leaves a key in the user's keyring", "a later run finds none"),
 	{
 		Name: "process", Tries: "leaves a process in a session of its own", Seen: "it is gone from the host when the run is over",
-		try: func(a *arena) []string {
+		try: func(a *attackEnv) []string {
 			token, id := newToken(), ""
 			a.beside(a.job(), "daemon,"+token, "nothing", func() {
 				id = a.containerOf(token)
@@ -28,7 +28,7 @@ var persistence = []Attack{
 	},
 	{
 		Name: "image", Tries: "writes over its own program", Seen: "a later run has the same image and program",
-		try: func(a *arena) []string {
+		try: func(a *attackEnv) []string {
 			first := a.do(a.job("write-root"))
 			a.parse(string(first.Logs), true)
 			second := a.do(a.job("nothing"))
@@ -40,7 +40,7 @@ var persistence = []Attack{
 
 // lasts is an attack in which one run leaves what another one finds.
 func lasts(what, tries, seen string) Attack {
-	return Attack{Name: what, Tries: tries, Seen: seen, try: func(a *arena) []string {
+	return Attack{Name: what, Tries: tries, Seen: seen, try: func(a *attackEnv) []string {
 		token := newToken()
 		a.ask(a.job("leave-"+what, token))
 		return a.wins(a.job("find-"+what, token))
@@ -48,7 +48,7 @@ func lasts(what, tries, seen string) Attack {
 }
 
 // containerOf is the ID of the container that runs a command with the token.
-func (a *arena) containerOf(token string) string {
+func (a *attackEnv) containerOf(token string) string {
 	a.t.Helper()
 	list, err := a.api.ContainerList(a.ctx, container.ListOptions{All: true}) // it may not be listed as running yet
 	if err != nil {

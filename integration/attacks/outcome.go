@@ -19,8 +19,8 @@ func Run(t *testing.T, run runner) {
 	attacks := All()
 	outcomes := make([]string, len(attacks))
 	t.Cleanup(func() { printTable(attacks, outcomes) })
-	ground := newGround(t)
-	ground.refused, ground.gvisor = refusedLimits(t, ground.image, run), isGVisor(t, ground.image, run)
+	fixture := newFixture(t)
+	fixture.refused, fixture.gvisor = refusedLimits(t, fixture.image, run), isGVisor(t, fixture.image, run)
 	for i, attack := range attacks {
 		t.Run(attack.Group+"/"+attack.Name, func(t *testing.T) {
 			if !attack.alone {
@@ -29,7 +29,7 @@ func Run(t *testing.T, run runner) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			outcomes[i] = notMade
-			outcomes[i] = attack.make(&arena{ground: ground, t: t, ctx: ctx, run: ground.without(run)})
+			outcomes[i] = attack.make(&attackEnv{fixture: fixture, t: t, ctx: ctx, run: fixture.without(run)})
 		})
 	}
 }
@@ -44,7 +44,7 @@ const (
 )
 
 // make returns the outcome.
-func (t Attack) make(a *arena) string {
+func (t Attack) make(a *attackEnv) string {
 	a.t.Helper()
 	won := t.try(a)
 	hole := t.hole

@@ -11,7 +11,7 @@ var networkAttacks = []Attack{
 	by("looks for interfaces and routes", "the loopback alone", "interfaces"),
 	{
 		Name: "host", Tries: "connects to a listener on every address of the host", Seen: "no connection",
-		try: func(a *arena) []string {
+		try: func(a *attackEnv) []string {
 			l := listen(a, "tcp", ":0")
 			_, port, err := net.SplitHostPort(l.Addr().String())
 			if err != nil {
@@ -32,7 +32,7 @@ var networkAttacks = []Attack{
 	},
 	{
 		Name: "abstract-socket", Tries: "connects to an abstract socket of the host", Seen: "no connection",
-		try: func(a *arena) []string {
+		try: func(a *attackEnv) []string {
 			name := "@" + newToken()
 			listen(a, "unix", name)
 			return a.wins(a.job("dial", "unix/"+name))
@@ -40,7 +40,7 @@ var networkAttacks = []Attack{
 	},
 	{
 		Name: "other-runs", Tries: "connects to the loopback and to an abstract socket of another run", Seen: "no connection",
-		try: func(a *arena) (won []string) {
+		try: func(a *attackEnv) (won []string) {
 			name := "@" + newToken()
 			tcp := "127.0.0.1:4711"
 			a.beside(a.job(), "listen,tcp,"+tcp, "dial,tcp/"+tcp, func() { won = a.wins(a.job("dial", "tcp/"+tcp)) })
@@ -50,7 +50,7 @@ var networkAttacks = []Attack{
 	},
 	{
 		Name: "metadata", Tries: "connects to the metadata service of clouds", Seen: "no route to it",
-		try: func(a *arena) []string {
+		try: func(a *attackEnv) []string {
 			return a.wins(a.job("dial", "tcp/169.254.169.254:80", "tcp/[fd00:ec2::254]:80", "udp/169.254.169.254:53"))
 		},
 	},
@@ -62,7 +62,7 @@ var networkAttacks = []Attack{
 
 // listen accepts on the host until the attack is over. What it wins by, a
 // connection, is possible from here.
-func listen(a *arena, network, address string) net.Listener {
+func listen(a *attackEnv, network, address string) net.Listener {
 	a.t.Helper()
 	l, err := net.Listen(network, address)
 	if err != nil {

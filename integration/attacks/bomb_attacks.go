@@ -7,12 +7,12 @@ import (
 	"github.com/synchestra-io/sandbox"
 )
 
-var bombs = []Attack{
+var bombAttacks = []Attack{
 	memoryHog("heap"), memoryHog("memfd"), memoryHog("sysv-shm"), memoryHog("sockets"),
 	{
 		Name: "tmpfs", Tries: "fills every directory that it can write to, without a cap on disk", Seen: "less than its 64 MiB of memory is written",
 		needs: "MemoryMB",
-		try: func(a *arena) []string {
+		try: func(a *attackEnv) []string {
 			res := a.do(a.job("fill", "64"))
 			a.t.Logf("exit status %d\n%s", res.ExitCode, res.Logs)
 			return a.parse(string(res.Logs), res.ExitCode != killed)["got"]
@@ -26,7 +26,7 @@ var bombs = []Attack{
 	onDisk(Attack{Name: "inodes", Tries: "makes empty directories with a cap of 16 MiB", Seen: "no more than 2048"}, "inodes", "2100"),
 	{
 		Name: "output", Tries: "prints 50 MB with a cap of 1 MiB", Seen: "1 MiB and a line in the result",
-		try: func(a *arena) (won []string) {
+		try: func(a *attackEnv) (won []string) {
 			j := a.job("print")
 			j.Limits.LogBytes = 1 << 20
 			res := a.do(j)
@@ -41,7 +41,7 @@ var bombs = []Attack{
 	},
 	{
 		Name: "time", Tries: "ignores every signal and never ends", Seen: "it ends at its timeout",
-		try: func(a *arena) []string { return lasting(a, a.job("never-end")) },
+		try: func(a *attackEnv) []string { return lasting(a, a.job("never-end")) },
 	},
 	by("has the kernel spare it when memory is short", "its score stays", "oom-score").
 		onGVisor("the score is of its own kernel; the host's stays"),
@@ -49,7 +49,7 @@ var bombs = []Attack{
 		onGVisor("the priority is of its own kernel; the host's stays"),
 	{
 		Name: "many-artifacts", Tries: "leaves 12000 names of 250 bytes to be collected under a cap of 64 KiB", Seen: "no more than 2 MiB in the result",
-		try: func(a *arena) (won []string) {
+		try: func(a *attackEnv) (won []string) {
 			j := a.job("lay-many")
 			j.Collect, j.Limits.ArtifactBytes = []string{"/tmp/out"}, 64<<10
 			res := a.do(j)
@@ -73,7 +73,7 @@ func memoryHog(kind string) Attack {
 	return Attack{
 		Name: "memory-" + kind, Tries: "holds 96 MiB of " + kind + " with 64 MiB of memory", Seen: "it is killed, or gets no more",
 		needs: "MemoryMB",
-		try: func(a *arena) []string {
+		try: func(a *attackEnv) []string {
 			res := a.do(a.job("hog", kind, "96"))
 			a.t.Logf("exit status %d, OOMKilled %t\n%s", res.ExitCode, res.OOMKilled, res.Logs)
 			return a.parse(string(res.Logs), res.ExitCode != killed)["got"]
@@ -90,7 +90,7 @@ func onDisk(attack Attack, args ...string) Attack {
 }
 
 // lasting runs a job that wants to outlast its timeout.
-func lasting(a *arena, j sandbox.Job) (won []string) {
+func lasting(a *attackEnv, j sandbox.Job) (won []string) {
 	j.Limits.Timeout = time.Second
 	res := a.do(j)
 	if !res.TimedOut {

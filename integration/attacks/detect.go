@@ -41,7 +41,7 @@ func isGVisor(t *testing.T, image string, run runner) bool {
 }
 
 // without runs jobs without the limits that are refused.
-func (g ground) without(run runner) runner {
+func (g fixture) without(run runner) runner {
 	return func(ctx context.Context, j sandbox.Job) (sandbox.Result, error) {
 		if g.refused["CPUs"] {
 			j.Limits.CPUs = 0

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-var leaks = []Attack{
+var leakAttacks = []Attack{
 	{
 		Name: "host-name", Tries: "looks for the host's name where names stand", Seen: "it is nowhere",
-		try: func(a *arena) []string {
+		try: func(a *attackEnv) []string {
 			name, err := os.Hostname()
 			if err != nil {
 				a.t.Fatal(err)
@@ -18,7 +18,7 @@ var leaks = []Attack{
 	},
 	{
 		Name: "resolv-conf", Tries: "reads the host's name servers and domains", Seen: "none of them",
-		try: func(a *arena) (won []string) {
+		try: func(a *attackEnv) (won []string) {
 			host, err := os.ReadFile("/etc/resolv.conf")
 			if err != nil {
 				a.t.Logf("the host has none: %v", err)
@@ -36,7 +36,7 @@ var leaks = []Attack{
 	},
 	{
 		Name: "environment", Tries: "looks for variables that nobody gave it, the init's too", Seen: "PATH, HOME, HOSTNAME and the job's",
-		try: func(a *arena) []string {
+		try: func(a *attackEnv) []string {
 			j := a.job("environment", "PATH", "HOME", "HOSTNAME", "GIVEN")
 			j.Env = map[string]string{"GIVEN": "1"}
 			return a.wins(j)
@@ -44,7 +44,7 @@ var leaks = []Attack{
 	},
 	{
 		Name: "other-runs", Tries: "searches all that it can read for another run's secrets", Seen: "nothing is found",
-		try: func(a *arena) (won []string) {
+		try: func(a *attackEnv) (won []string) {
 			token := newToken()
 			j := a.job()
 			j.Env = map[string]string{"SECRET": token}
@@ -61,7 +61,7 @@ var leaks = []Attack{
 		Name: "host-facts", Tries: "reads how much memory the host has, how busy it is, and since when", Seen: "its own share",
 		hole:   "the kernel has one /proc/meminfo, loadavg and uptime for all",
 		gvisor: "gVisor: without a limit the memory is the host's",
-		try: func(a *arena) []string {
+		try: func(a *attackEnv) []string {
 			return a.wins(a.job("host-facts", lineOf(a, "/proc/meminfo", "MemTotal:"), lineOf(a, "/proc/stat", "btime ")))
 		},
 	},
@@ -70,7 +70,7 @@ var leaks = []Attack{
 }
 
 // lineOf is the line of a file of the host's that begins so.
-func lineOf(a *arena, path, begin string) string {
+func lineOf(a *attackEnv, path, begin string) string {
 	a.t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {

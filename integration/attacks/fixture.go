@@ -17,10 +17,10 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// ground is what all attacks share: an image with the probe and nothing else, in
+// fixture is what all attacks share: an image with the probe and nothing else, in
 // which anybody may write anywhere, so that the engine alone keeps the attacker
 // out.
-type ground struct {
+type fixture struct {
 	image string // its name
 	probe string // the probe on this machine
 	api   *client.Client
@@ -29,7 +29,7 @@ type ground struct {
 	gvisor  bool            // whether runs have gVisor's kernel
 }
 
-func newGround(t *testing.T) ground {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
 	probe := filepath.Join(t.TempDir(), "probe")
 	build := exec.Command("go", "build", "-o", probe, "github.com/synchestra-io/sandbox/integration/attacks/probe")
@@ -46,7 +46,7 @@ func newGround(t *testing.T) ground {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { api.Close() })
-	g := ground{image: fmt.Sprintf("sandboxtest-%d/probe:attack", os.Getpid()), probe: probe, api: api}
+	g := fixture{image: fmt.Sprintf("sandboxtest-%d/probe:attack", os.Getpid()), probe: probe, api: api}
 	body, err := api.ImageImport(t.Context(), image.ImportSource{Source: rootFiles(t, binary), SourceName: "-"}, g.image, image.ImportOptions{})
 	if err != nil {
 		t.Fatal(err)

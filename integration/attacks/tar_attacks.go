@@ -15,7 +15,7 @@ import (
 // A tar's attack is made with a name that nobody else has, written TOKEN here. It
 // must not be anywhere but in the input's directory, neither in the container nor
 // on the host.
-var tarTricks = []Attack{
+var tarAttacks = []Attack{
 	hostile("absolute", "names a file absolutely", entry{name: "/tmp/TOKEN"}),
 	hostile("dot-dot", "names a file by \"..\"", entry{name: "../../../../../../tmp/TOKEN"}, entry{name: "a/../../TOKEN"}),
 	hostile("through-link", "writes through a link that it brings", entry{name: "l", link: "/tmp", kind: tar.TypeSymlink}, entry{name: "l/TOKEN"}),
@@ -59,7 +59,7 @@ type entry struct {
 }
 
 // archiveOf is a tar of the entries with a token in their names.
-func archiveOf(a *arena, token string, entries []entry) []byte {
+func archiveOf(a *attackEnv, token string, entries []entry) []byte {
 	a.t.Helper()
 	named := func(s string) string { return strings.ReplaceAll(s, "TOKEN", token) }
 	var archive bytes.Buffer
@@ -93,7 +93,7 @@ func archiveOf(a *arena, token string, entries []entry) []byte {
 
 func hostile(name, tries string, entries ...entry) Attack {
 	return Attack{
-		Name: name, Tries: tries, Seen: "a refusal, or nothing outside and no privilege", try: func(a *arena) []string {
+		Name: name, Tries: tries, Seen: "a refusal, or nothing outside and no privilege", try: func(a *attackEnv) []string {
 			token := newToken()
 			return landing(a, token, archiveOf(a, token, entries))
 		},
@@ -104,7 +104,7 @@ func hostile(name, tries string, entries ...entry) Attack {
 // good one is what the attacker wants.
 func altered(name, tries string, change func([]byte) []byte) Attack {
 	return Attack{
-		Name: name, Tries: tries, Seen: "a refusal", try: func(a *arena) []string {
+		Name: name, Tries: tries, Seen: "a refusal", try: func(a *attackEnv) []string {
 			token := newToken()
 			archive := change(archiveOf(a, token, []entry{{name: token}}))
 			won := landing(a, token, archive)
@@ -119,7 +119,7 @@ func altered(name, tries string, change func([]byte) []byte) Attack {
 }
 
 // landing runs a job with the input, which looks for what came of it.
-func landing(a *arena, token string, archive []byte) (won []string) {
+func landing(a *attackEnv, token string, archive []byte) (won []string) {
 	a.t.Helper()
 	j := a.job("landed", token)
 	j.InputTar = bytes.NewReader(archive)

@@ -26,7 +26,7 @@ var namespaceAttacks = []Attack{
 		Name:  "workdir",
 		Tries: "has a descriptor of the runtime as its working directory (CVE-2024-21626)",
 		Seen:  "no run, or a directory in the container",
-		try: func(a *arena) (won []string) {
+		try: func(a *attackEnv) (won []string) {
 			for _, fd := range []int{7, 8, 9} {
 				j := a.job("descriptors")
 				j.WorkDir = fmt.Sprintf("/proc/self/fd/%d", fd)
@@ -56,7 +56,7 @@ var fileAttacks = []Attack{
 var callAttacks = []Attack{
 	{
 		Name: "ptrace", Tries: "seizes every process by number, and this test's by its own", Seen: "no process is seized",
-		try: func(a *arena) []string { return a.wins(a.job("ptrace", fmt.Sprint(os.Getpid()))) },
+		try: func(a *attackEnv) []string { return a.wins(a.job("ptrace", fmt.Sprint(os.Getpid()))) },
 	},
 	by("adds a key and uses the keyrings of the user", "no key, which all runs would share", "keyring").harmless(),
 	by("makes a bpf map and loads a program", "no descriptor", "bpf").harmless(),
