@@ -10,9 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -136,24 +133,14 @@ var scratch = sync.OnceValue(func() string {
 	return makeImage(imageTB{}, "scratch", []file{{name: "probe", body: probeBinary(), mode: 0o755}})
 })
 
-var probeBinary = sync.OnceValue(func() string {
-	dir, err := os.MkdirTemp("", "probe")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	out := filepath.Join(dir, "probe")
-	build := exec.Command("go", "build", "-o", out, "./testdata/probe")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
-	if text, err := build.CombinedOutput(); err != nil {
-		panic(fmt.Sprintf("building the probe: %v\n%s", err, text))
-	}
-	binary, err := os.ReadFile(out)
+// probeBinary is the program of package integration/attacks/probe.
+func probeBinary() string {
+	binary, err := rootfs.Probe()
 	if err != nil {
 		panic(err)
 	}
 	return string(binary)
-})
+}
 
 // sh is a job that runs a script in busybox, sealed from the network.
 func sh(script string) Job {

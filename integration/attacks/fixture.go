@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
+
+	"github.com/synchestra-io/sandbox/internal/rootfs"
 )
 
 // fixture is what all attacks share: an image with the probe and nothing else, in
@@ -32,13 +32,11 @@ type fixture struct {
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	probe := filepath.Join(t.TempDir(), "probe")
-	build := exec.Command("go", "build", "-o", probe, "github.com/synchestra-io/sandbox/integration/attacks/probe")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
-	if text, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the probe: %v\n%s", err, text)
-	}
-	binary, err := os.ReadFile(probe)
+	binary, err := rootfs.Probe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(probe, binary, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())

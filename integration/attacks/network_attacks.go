@@ -17,7 +17,7 @@ var networkAttacks = []Attack{
 			if err != nil {
 				a.t.Fatal(err)
 			}
-			args := []string{"dial", "tcp/127.0.0.1:" + port, "tcp/172.17.0.1:" + port}
+			args := []string{"connect", "tcp/127.0.0.1:" + port, "tcp/172.17.0.1:" + port}
 			addresses, err := net.InterfaceAddrs()
 			if err != nil {
 				a.t.Fatal(err)
@@ -35,7 +35,7 @@ var networkAttacks = []Attack{
 		try: func(a *attackEnv) []string {
 			name := "@" + newToken()
 			listen(a, "unix", name)
-			return a.wins(a.job("dial", "unix/"+name))
+			return a.wins(a.job("connect", "unix/"+name))
 		},
 	},
 	{
@@ -43,15 +43,15 @@ var networkAttacks = []Attack{
 		try: func(a *attackEnv) (won []string) {
 			name := "@" + newToken()
 			tcp := "127.0.0.1:4711"
-			a.beside(a.job(), "listen,tcp,"+tcp, "dial,tcp/"+tcp, func() { won = a.wins(a.job("dial", "tcp/"+tcp)) })
-			a.beside(a.job(), "listen,unix,"+name, "dial,unix/"+name, func() { won = append(won, a.wins(a.job("dial", "unix/"+name))...) })
+			a.beside(a.job(), "keep-listener,tcp,"+tcp, "connect,tcp/"+tcp, func() { won = a.wins(a.job("connect", "tcp/"+tcp)) })
+			a.beside(a.job(), "keep-listener,unix,"+name, "connect,unix/"+name, func() { won = append(won, a.wins(a.job("connect", "unix/"+name))...) })
 			return won
 		},
 	},
 	{
 		Name: "metadata", Tries: "connects to the metadata service of clouds", Seen: "no route to it",
 		try: func(a *attackEnv) []string {
-			return a.wins(a.job("dial", "tcp/169.254.169.254:80", "tcp/[fd00:ec2::254]:80", "udp/169.254.169.254:53"))
+			return a.wins(a.job("connect", "tcp/169.254.169.254:80", "tcp/[fd00:ec2::254]:80", "udp/169.254.169.254:53"))
 		},
 	},
 	by("resolves a name", "no address", "resolve"),

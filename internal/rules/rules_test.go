@@ -78,8 +78,9 @@ var imports = map[string]map[string]string{
 	},
 	module + "/scripts/ping": {module + "/internal/dockerx": "it asks the engine as a run does"},
 	module + "/integration/attacks": {
-		module:                            "what it attacks",
-		"github.com/docker/docker/client": "it imports the attacks' image and lists containers",
+		module:                                         "what it attacks",
+		module + "/internal/rootfs":                    "it builds the probe",
+		"github.com/docker/docker/client":              "it imports the attacks' image and lists containers",
 		"github.com/docker/docker/api/types/image":     "its types",
 		"github.com/docker/docker/api/types/container": "whose processes are looked for",
 	},

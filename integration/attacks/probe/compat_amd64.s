@@ -1,3 +1,5 @@
+//go:build linux
+
 #include "textflag.h"
 
 // func call32(number, a, b uint32) int32

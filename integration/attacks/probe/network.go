@@ -1,3 +1,5 @@
+//go:build linux && (amd64 || arm64)
+
 package main
 
 import (
@@ -12,8 +14,8 @@ import (
 
 func init() {
 	modes["interfaces"] = interfaces
-	modes["dial"] = dial
-	modes["listen"] = func(args []string) {
+	modes["connect"] = connect
+	modes["keep-listener"] = func(args []string) {
 		l, err := net.Listen(args[0], args[1])
 		must(err)
 		if err == nil {
@@ -50,8 +52,8 @@ func interfaces([]string) {
 	}
 }
 
-// dial connects to NETWORK/ADDRESS each.
-func dial(args []string) {
+// connect connects to NETWORK/ADDRESS each.
+func connect(args []string) {
 	for _, arg := range args {
 		network, address, _ := strings.Cut(arg, "/")
 		c, err := net.DialTimeout(network, address, 2*time.Second)

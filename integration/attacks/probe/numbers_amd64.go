@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 // System calls that package syscall does not name on this machine.

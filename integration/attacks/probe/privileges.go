@@ -1,3 +1,5 @@
+//go:build linux && (amd64 || arm64)
+
 package main
 
 import (
@@ -37,12 +39,21 @@ func init() {
 	}
 }
 
-func statusOf(name string) string {
-	content, _ := os.ReadFile("/proc/self/status")
+// processStatus is /proc/self/status, by field.
+func processStatus() (map[string]string, error) {
+	content, err := os.ReadFile("/proc/self/status")
+	fields := map[string]string{}
 	for line := range strings.Lines(string(content)) {
-		if value, ok := strings.CutPrefix(line, name+":"); ok {
-			return strings.TrimSpace(value)
-		}
+		name, value, _ := strings.Cut(line, ":")
+		fields[name] = strings.Join(strings.Fields(value), " ")
+	}
+	return fields, err
+}
+
+func statusOf(name string) string {
+	fields, err := processStatus()
+	if value, found := fields[name]; found && err == nil {
+		return value
 	}
 	return "unknown"
 }

@@ -1,3 +1,5 @@
+//go:build linux && (amd64 || arm64)
+
 package main
 
 import (
@@ -20,7 +22,7 @@ func report() (map[string]string, error) {
 		"unmasked":     unmasked(),
 		"not readonly": notReadOnly(),
 	}
-	for _, add := range []func(map[string]string) error{status, initProcess, coreLimit, cgroup, interfaces, namespaces, writes, writable} {
+	for _, add := range []func(map[string]string) error{status, initProcess, coreLimit, cgroup, upInterfaces, namespaces, writes, writable} {
 		if err := add(facts); err != nil {
 			return nil, err
 		}
@@ -29,22 +31,16 @@ func report() (map[string]string, error) {
 }
 
 func status(facts map[string]string) error {
-	content, err := os.ReadFile("/proc/self/status")
+	fields, err := processStatus()
 	if err != nil {
 		return err
 	}
-	var groups []string
-	for line := range strings.Lines(string(content)) {
-		name, value, _ := strings.Cut(line, ":")
-		value = strings.Join(strings.Fields(value), " ")
-		switch name {
-		case "Uid", "Gid", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp":
+	for _, name := range []string{"Uid", "Gid", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"} {
+		if value, found := fields[name]; found {
 			facts[name] = value
 		}
-		if name == "Gid" || name == "Groups" {
-			groups = append(groups, strings.Fields(value)...)
-		}
 	}
+	groups := strings.Fields(fields["Gid"] + " " + fields["Groups"])
 	slices.Sort(groups)
 	facts["all groups"] = strings.Join(slices.Compact(groups), " ")
 	return nil
@@ -89,9 +85,9 @@ func cgroup(facts map[string]string) error {
 	return err
 }
 
-// interfaces lists those that are up: kernels with tunnel modules put some that
+// upInterfaces lists those that are up: kernels with tunnel modules put some that
 // are down into every new namespace.
-func interfaces(facts map[string]string) error {
+func upInterfaces(facts map[string]string) error {
 	list, err := net.Interfaces()
 	var up []string
 	for _, i := range list {

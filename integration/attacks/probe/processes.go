@@ -1,62 +1,15 @@
+//go:build linux && (amd64 || arm64)
+
 package main
 
 import (
 	"fmt"
-	"net"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
-
-// deep makes directories in one another, by relative paths, which have no
-// greatest length as a whole. In each is a file.
-func deep(dir, depth, name string) error {
-	n, err := strconv.Atoi(depth)
-	if err == nil {
-		err = os.Chdir(dir)
-	}
-	for range n {
-		if err == nil {
-			err = os.WriteFile("file", []byte("deep"), 0o644)
-		}
-		if err == nil {
-			err = os.Mkdir(name, 0o755)
-		}
-		if err == nil {
-			err = os.Chdir(name)
-		}
-	}
-	return err
-}
-
-// many makes a directory with n entries of one kind.
-func many(kind, dir, n string) error {
-	count, err := strconv.Atoi(n)
-	if err == nil {
-		err = os.Mkdir(dir, 0o755)
-	}
-	for i := range count {
-		if err != nil {
-			return err
-		}
-		path := filepath.Join(dir, strconv.Itoa(i))
-		switch {
-		case kind == "directories":
-			err = os.Mkdir(path, 0o755)
-		case kind == "symlinks":
-			err = os.Symlink("0", path)
-		case kind == "hardlinks" && i > 0:
-			err = os.Link(filepath.Join(dir, "0"), path)
-		default:
-			err = os.WriteFile(path, nil, 0o644)
-		}
-	}
-	return err
-}
 
 // forever says what it has come to, and stays there.
 func forever(what string, err error) error {
@@ -147,37 +100,4 @@ func traceInit() error {
 		_, err = syscall.Wait4(1, nil, syscall.WALL, nil)
 	}
 	return forever("held", err)
-}
-
-// shm makes a segment of System V shared memory, which outlives its maker.
-func shm() error {
-	const key, create = 0x5a5a5a5a, 0o1000
-	if _, _, err := syscall.Syscall(syscall.SYS_SHMGET, key, 4096, create|0o666); err != 0 {
-		return err
-	}
-	return nil
-}
-
-func listen(network, address string) error {
-	l, err := net.Listen(network, address)
-	if err != nil {
-		return err
-	}
-	fmt.Println("listening")
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return err
-		}
-		c.Close()
-	}
-}
-
-func dial(network, address string) error {
-	c, err := net.DialTimeout(network, address, 5*time.Second)
-	if err != nil {
-		return err
-	}
-	fmt.Println("reached")
-	return c.Close()
 }

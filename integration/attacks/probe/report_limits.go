@@ -1,3 +1,5 @@
+//go:build linux && (amd64 || arm64)
+
 package main
 
 import (
@@ -41,14 +43,14 @@ func limitsV1() map[string]string {
 	memory := number(value("memory/memory.limit_in_bytes"))
 	facts := map[string]string{
 		"cpus":   ratio(value("cpu/cpu.cfs_quota_us"), value("cpu/cpu.cfs_period_us")),
-		"memory": bytes(memory),
+		"memory": byteCount(memory),
 		"pids":   value("pids/pids.max"),
 	}
 	// Version 1 limits the sum of both.
 	if sum := value("memory/memory.memsw.limit_in_bytes"); sum != "" {
-		facts["swap"] = bytes(number(sum))
+		facts["swap"] = byteCount(number(sum))
 		if memory < unlimited {
-			facts["swap"] = bytes(number(sum) - memory)
+			facts["swap"] = byteCount(number(sum) - memory)
 		}
 	}
 	return facts
@@ -63,7 +65,7 @@ func value(file string) string {
 // unlimited is below what version 1 shows for no limit, and above any real one.
 const unlimited = 1 << 60
 
-func bytes(n int64) string {
+func byteCount(n int64) string {
 	if n >= unlimited {
 		return "max"
 	}
