@@ -9,13 +9,14 @@ import (
 
 	"github.com/synchestra-io/sandbox"
 	"github.com/synchestra-io/sandbox/integration/attacks"
+	"github.com/synchestra-io/sandbox/integration/attacks/attackstest"
 )
 
-// The attacks of the conformance suite, on gVisor.
+// The sandbox withstands every attack on gVisor too.
 func TestGVisorAttacks(t *testing.T) {
-	t.Setenv("DOCKER_HOST", sandbox.NewGVisorEngine(t))
-	r, err := sandbox.New(sandbox.Options{Runtime: "runsc"})
+	host := sandbox.NewGVisorEngine(t)
+	r, err := sandbox.New(sandbox.Options{Host: host, Runtime: "runsc"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
-	attacks.Run(t, r.RunOnce)
+	attackstest.Run(t, attacks.Options{Run: r.RunOnce, Host: host})
 }

@@ -1,11 +1,13 @@
-// Package attacks attacks a sandbox: one table of named attacks, each with
-// what it tries and what must be seen if the sandbox holds. It is internal until
-// the table and the way to hand it a sandbox have settled; then it becomes
-// public, so that who changes the sandbox, or runs it on another engine, can have
-// it attacked.
+// Package attacks is the conformance suite of the sandbox: a table of named
+// attacks, and the code that makes them. An attack is a job, or a few, that runs a
+// hostile program, the probe.
 //
-// An attack asks whether the attacker got what it wanted, not how it was refused.
-// One that could not be made fails, as does one that succeeded.
+// An attack asks whether the attacker got what it wanted, and not how the sandbox
+// refused it. If an attack cannot be made, nothing is known about the sandbox, so
+// that is an outcome of its own.
+//
+// The package does not import testing: a program can attack the sandbox that it
+// uses. Tests call attackstest.Run.
 package attacks
 
 import (
@@ -14,86 +16,92 @@ import (
 	"github.com/synchestra-io/sandbox"
 )
 
-// Attack is one of the table.
+// Attack is one attack of the table.
 type Attack struct {
-	Group string // the kind of attack
-	Name  string // unique within the group
-	Tries string // what the attacker does
-	Seen  string // what must be seen if it is in vain
+	Group    string // the kind of attack, such as "escape"
+	Name     string // unique within the group
+	Tries    string // what the attacker does
+	Expected string // what happens if the sandbox holds
 
-	// hole is why the attack is not the sandbox's to keep off, if it is not. On
-	// gVisor it is gVisor's that counts.
-	hole, gvisor string
-	// needs is the limit that keeps the attack off. Where jobs that ask for it are
-	// refused the attack is made without it.
-	needs string
-	// outside has the same try made by this process's user outside the sandbox, to
-	// tell whether the kernel offers the thing at all. It must do no harm there.
+	// Alone marks an attack that takes what all runs share. No other attack may be
+	// made at the same time.
+	Alone bool
+
+	// attempt makes the attack and returns what the attacker got.
+	attempt func(e *attackEnv) []string
+	// change adapts the limits of every job of the attack. It may be nil.
+	change func(*sandbox.Limits)
+	// hole is the reason why the sandbox cannot prevent the attack, or "". For runs
+	// with gVisor's kernel, gvisorHole takes its place.
+	hole, gvisorHole string
+	// limit is the field of sandbox.Limits that prevents the attack. If the sandbox
+	// refuses jobs with that limit, the attack is made without it.
+	limit string
+	// outside is a command of the probe that makes the same attempt outside the
+	// sandbox, as the user of this process. It shows whether the kernel offers the
+	// feature at all, and must be harmless there.
 	outside []string
-	// alone is for attacks that disturb what other attacks need.
-	alone bool
-	// try makes the attack and tells what the attacker won.
-	try func(a *attackEnv) []string
 }
 
-// All is the table.
+// All returns the table.
 func All() []Attack {
 	return slices.Concat(
 		group("escape", mountAttacks, namespaceAttacks, fileAttacks, callAttacks, privilegeAttacks),
-		group("bombs", bombAttacks), group("output", outputAttacks), group("artifacts", artifactAttacks), group("tar", tarAttacks),
-		group("signals", signalAttacks), group("network", networkAttacks), group("leaks", leakAttacks, neighbourAttacks), group("persistence", persistenceAttacks),
+		group("bombs", bombAttacks),
+		group("output", outputAttacks),
+		group("artifacts", artifactAttacks),
+		group("tar", tarAttacks),
+		group("signals", signalAttacks),
+		group("network", networkAttacks),
+		group("leaks", leakAttacks, neighbourAttacks),
+		group("persistence", persistenceAttacks),
 	)
 }
 
-func group(name string, parts ...[]Attack) []Attack {
-	all := slices.Concat(parts...)
-	for i := range all {
-		all[i].Group = name
+func group(name string, tables ...[]Attack) []Attack {
+	attacks := slices.Concat(tables...)
+	for i := range attacks {
+		attacks[i].Group = name
 	}
-	return all
+	return attacks
 }
 
-// by is an attack by one mode of the probe, which says itself what it won.
-func by(tries, seen string, args ...string) Attack {
-	return Attack{Name: args[0], Tries: tries, Seen: seen, try: func(a *attackEnv) []string { return a.wins(a.job(args...)) }}
-}
-
-// with changes the job of an attack by the probe.
-func with(change func(*sandbox.Job), attack Attack, args ...string) Attack {
-	attack.try = func(a *attackEnv) []string {
-		j := a.job(args...)
-		change(&j)
-		return a.wins(j)
+// probeAttack is an attack that the probe makes alone and judges itself. The
+// command is a mode of the probe with its arguments; without one, the mode is
+// called like the attack.
+func probeAttack(name, tries, expected string, command ...string) Attack {
+	if len(command) == 0 {
+		command = []string{name}
 	}
-	return attack
+	return Attack{
+		Name: name, Tries: tries, Expected: expected,
+		attempt: func(e *attackEnv) []string { return e.got(e.job(command...)) },
+	}
 }
 
-// limitedBy marks an attack that a limit keeps off.
-func (t Attack) limitedBy(limit string) Attack {
-	t.needs = limit
-	return t
+func (a Attack) withLimits(change func(*sandbox.Limits)) Attack {
+	a.change = change
+	return a
 }
 
-// called gives an attack another name than the probe's mode.
-func (t Attack) called(name string) Attack {
-	t.Name = name
-	return t
+// preventedBy names the limit that prevents the attack.
+func (a Attack) preventedBy(limit string) Attack {
+	a.limit = limit
+	return a
 }
 
-// knownHole marks an attack that nothing keeps off, and why.
-func (t Attack) knownHole(why string) Attack {
-	t.hole = why
-	return t
+func (a Attack) knownHole(reason string) Attack {
+	a.hole = reason
+	return a
 }
 
-// onGVisor marks an attack that gVisor's own kernel lets through.
-func (t Attack) onGVisor(why string) Attack {
-	t.gvisor = "gVisor: " + why
-	return t
+func (a Attack) knownHoleOfGVisor(reason string) Attack {
+	a.gvisorHole = "gVisor: " + reason
+	return a
 }
 
-// harmless marks an attack whose try may be made outside the sandbox too.
-func (t Attack) harmless() Attack {
-	t.outside = []string{t.Name}
-	return t
+// triedOutside is for attacks whose mode is called like them.
+func (a Attack) triedOutside() Attack {
+	a.outside = []string{a.Name}
+	return a
 }

@@ -3,144 +3,177 @@ package attacks
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"os/exec"
 	"strings"
 	"sync"
-	"testing"
-	"time"
 
 	"github.com/synchestra-io/sandbox"
 )
 
-// attackEnv is where one attack is made.
+// attackEnv is what one attack works with.
 type attackEnv struct {
-	fixture
-	t   testing.TB
-	ctx context.Context
-	run runner
+	*Fixture
+	attack Attack
+	ctx    context.Context
+	log    strings.Builder
 }
 
-// limit of every attack, unless it sets others.
-var limits = sandbox.Limits{CPUs: 1, MemoryMB: 64, PIDs: 64, Timeout: 30 * time.Second, Network: "none"}
+// aborted is the panic by which an attack says that it cannot be made, and why.
+// [Fixture.Make] recovers it, and nobody else. With returned errors every line of the
+// tables would have to check one, and an attack that forgets to would pass for
+// defended.
+type aborted string
 
-// job is one of the probe.
-func (a *attackEnv) job(args ...string) sandbox.Job {
-	return sandbox.Job{Image: a.image, Cmd: append([]string{"/probe"}, args...), Limits: limits}
+func (e *attackEnv) abort(format string, args ...any) {
+	panic(aborted(fmt.Sprintf(format, args...)))
 }
 
-// do runs a job that must have a result.
-func (a *attackEnv) do(j sandbox.Job) sandbox.Result {
-	a.t.Helper()
-	res, err := a.run(a.ctx, j)
+func (e *attackEnv) abortOn(err error) {
 	if err != nil {
-		a.t.Fatalf("%q was not run: %v\n%s", j.Cmd, err, res.Logs)
+		e.abort("%v", err)
 	}
+}
+
+func (e *attackEnv) logf(format string, args ...any) {
+	fmt.Fprintf(&e.log, format+"\n", args...)
+}
+
+// job is a job that runs the probe.
+func (e *attackEnv) job(command ...string) sandbox.Job {
+	limits := defaultLimits
+	if e.attack.change != nil {
+		e.attack.change(&limits)
+	}
+	return sandbox.Job{Image: e.image, Cmd: append([]string{"/probe"}, command...), Limits: limits}
+}
+
+// result runs a job that must have a result.
+func (e *attackEnv) result(j sandbox.Job) sandbox.Result {
+	res, err := e.run(e.ctx, j)
+	if err != nil {
+		e.abort("%q was not run: %v\n%s", j.Cmd, err, res.Logs)
+	}
+	e.logf("%q: exit status %d\n%.3000s", j.Cmd, res.ExitCode, res.Logs)
 	return res
 }
 
-// report is what the probe said, by kind.
+// report is what the probe printed, by kind: got, denied, looked, broken.
 type report map[string][]string
 
-// parse fails unless the probe ran, and made its try to the end if it had to.
-func (a *attackEnv) parse(logs string, whole bool) report {
-	a.t.Helper()
-	said := report{}
-	for line := range strings.Lines(logs) {
-		if kind, what, found := strings.Cut(strings.TrimSuffix(line, "\n"), ": "); found {
-			said[kind] = append(said[kind], what)
-		}
-	}
-	done, tried := strings.HasSuffix(logs, "done\n"), len(said["got"])+len(said["denied"])+len(said["looked"]) > 0
-	if said["broken"] != nil || !done && !tried || whole && !(done && tried) {
-		a.t.Fatalf("the probe did not make its try:\n%s", logs)
+// report reads the output of a probe that must have come to its end.
+func (e *attackEnv) report(output []byte) report {
+	said, attempted, done := e.parse(output)
+	if !attempted || !done {
+		e.abort("the probe did not come to its end:\n%s", output)
 	}
 	return said
 }
 
+// partialReport reads the output of a probe that may have been killed.
+func (e *attackEnv) partialReport(output []byte) report {
+	said, attempted, done := e.parse(output)
+	if !attempted && !done {
+		e.abort("the probe did nothing:\n%s", output)
+	}
+	return said
+}
+
+func (e *attackEnv) parse(output []byte) (said report, attempted, done bool) {
+	said = report{}
+	for line := range strings.Lines(string(output)) {
+		if kind, what, found := strings.Cut(strings.TrimSuffix(line, "\n"), ": "); found {
+			said[kind] = append(said[kind], what)
+		}
+	}
+	if said["broken"] != nil {
+		e.abort("the attempt of the probe was wrong:\n%s", output)
+	}
+	attempted = len(said["got"])+len(said["denied"])+len(said["looked"]) > 0
+	return said, attempted, strings.HasSuffix(string(output), "done\n")
+}
+
 // ask runs a job of the probe to its end.
-func (a *attackEnv) ask(j sandbox.Job) report {
-	a.t.Helper()
-	res := a.do(j)
-	a.t.Logf("%q: exit status %d\n%.3000s", j.Cmd, res.ExitCode, res.Logs)
-	return a.parse(string(res.Logs), true)
-}
+func (e *attackEnv) ask(j sandbox.Job) report { return e.report(e.result(j).Logs) }
 
-// wins is what the probe got.
-func (a *attackEnv) wins(j sandbox.Job) []string {
-	a.t.Helper()
-	return a.ask(j)["got"]
-}
+// got runs a job of the probe to its end and returns what the probe got.
+func (e *attackEnv) got(j sandbox.Job) []string { return e.ask(j)["got"] }
 
-// outside has the probe's try made without a sandbox.
-func (a *attackEnv) outside(args ...string) []string {
-	a.t.Helper()
-	out, err := exec.CommandContext(a.ctx, a.probe, args...).CombinedOutput()
+// gotOutside returns what the probe gets outside the sandbox.
+func (e *attackEnv) gotOutside(command ...string) []string {
+	probe, err := e.probe()
 	if err != nil {
-		a.t.Fatalf("outside the sandbox: %v\n%s", err, out)
+		e.abort("no probe to run outside the sandbox: %v", err)
 	}
-	a.t.Logf("outside the sandbox:\n%s", out)
-	return a.parse(string(out), true)["got"]
+	output, err := exec.CommandContext(e.ctx, probe, command...).CombinedOutput()
+	if err != nil {
+		e.abort("outside the sandbox: %v\n%s", err, output)
+	}
+	e.logf("outside the sandbox:\n%s", output)
+	return e.report(output)["got"]
 }
 
-// beside makes an attack while another run holds: the probe does first, waits for
-// the attack's end, and does then. It returns what that run said, and fails if
-// that run did not end well.
-func (a *attackEnv) beside(j sandbox.Job, first, then string, attack func()) report {
-	a.t.Helper()
-	res, err := a.holding(j, first, then, attack)
+// duringOtherRun attacks while another run is under way. In that run the probe does
+// first, waits for the end of the attack, and does then. It must end with status 0;
+// duringOtherRun returns what it reported.
+func (e *attackEnv) duringOtherRun(j sandbox.Job, first, then string, attack func()) report {
+	res, err := e.besideOtherRun(j, first, then, attack)
 	if err != nil || res.ExitCode != 0 {
-		a.t.Fatalf("the other run: exit status %d, %v\n%s", res.ExitCode, err, res.Logs)
+		e.abort("the other run: exit status %d, %v\n%s", res.ExitCode, err, res.Logs)
 	}
-	return a.parse(string(res.Logs), first != "nothing" || then != "nothing")
+	if first == "nothing" && then == "nothing" {
+		return e.partialReport(res.Logs)
+	}
+	return e.report(res.Logs)
 }
 
-// holding is beside for attacks that want the other run's end.
-func (a *attackEnv) holding(j sandbox.Job, first, then string, attack func()) (sandbox.Result, error) {
-	a.t.Helper()
+// besideOtherRun is duringOtherRun for an attack that wants to see how the other run
+// ends.
+func (e *attackEnv) besideOtherRun(j sandbox.Job, first, then string, attack func()) (sandbox.Result, error) {
 	j.Cmd = []string{"/probe", "hold", first, then}
-	input, end := io.Pipe()
-	ready := &waiter{mark: "ready\n", seen: make(chan struct{})}
+	input, release := io.Pipe()
+	ready := &lineWatcher{line: "ready\n", seen: make(chan struct{})}
 	j.Stdin, j.Stdout = input, ready
 	var res sandbox.Result
 	var err error
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		res, err = a.run(a.ctx, j)
+		res, err = e.run(e.ctx, j)
 	}()
-	// However the attack ends, the other run has to.
+	// The other run must end even if the attack is aborted.
 	defer func() {
-		end.Close()
+		release.Close()
 		<-ended
 	}()
 	select {
 	case <-ready.seen:
 		attack()
 	case <-ended:
-		a.t.Fatalf("the other run ended by itself: exit status %d, %v\n%s", res.ExitCode, err, res.Logs)
+		e.abort("the other run ended too early: exit status %d, %v\n%s", res.ExitCode, err, res.Logs)
 	}
-	end.Close()
+	release.Close()
 	<-ended
-	a.t.Logf("the other run: exit status %d, %v\n%.3000s", res.ExitCode, err, res.Logs)
+	e.logf("the other run: exit status %d, %v\n%.3000s", res.ExitCode, err, res.Logs)
 	return res, err
 }
 
-// waiter is a writer that tells when it has seen a mark.
-type waiter struct {
-	mark string
+// lineWatcher is a writer that closes seen when a line was written.
+type lineWatcher struct {
+	line string
 	seen chan struct{}
 	text strings.Builder
 	once sync.Once
 }
 
-func (w *waiter) Write(p []byte) (int, error) {
+func (w *lineWatcher) Write(p []byte) (int, error) {
 	w.text.Write(p)
-	if strings.Contains(w.text.String(), w.mark) {
+	if strings.Contains(w.text.String(), w.line) {
 		w.once.Do(func() { close(w.seen) })
 	}
 	return len(p), nil
 }
 
-// newToken is a name that nobody else has.
+// newToken returns a name that nobody else has.
 func newToken() string { return "attack-" + strings.ToLower(rand.Text()) }

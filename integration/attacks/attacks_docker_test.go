@@ -9,12 +9,13 @@ import (
 
 	"github.com/synchestra-io/sandbox"
 	"github.com/synchestra-io/sandbox/integration/attacks"
+	"github.com/synchestra-io/sandbox/integration/attacks/attackstest"
 )
 
-// The attacks of the conformance suite, on this module as it is.
+// The sandbox with its defaults withstands every attack.
 func TestAttacks(t *testing.T) {
 	r, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
-	attacks.Run(t, r.RunOnce)
+	attackstest.Run(t, attacks.Options{Run: r.RunOnce})
 }

@@ -8,52 +8,48 @@ import (
 )
 
 var bombAttacks = []Attack{
-	memoryHog("heap"), memoryHog("memfd"), memoryHog("sysv-shm"), memoryHog("sockets"),
+	memoryAttack("heap"), memoryAttack("memfd"), memoryAttack("sysv-shm"), memoryAttack("sockets"),
 	{
-		Name: "tmpfs", Tries: "fills every directory that it can write to, without a cap on disk", Seen: "less than its 64 MiB of memory is written",
-		needs: "MemoryMB",
-		try: func(a *attackEnv) []string {
-			res := a.do(a.job("fill", "64"))
-			a.t.Logf("exit status %d\n%s", res.ExitCode, res.Logs)
-			return a.parse(string(res.Logs), res.ExitCode != killed)["got"]
-		},
+		Name: "tmpfs", Tries: "fills every writable directory, without a limit on disk", Expected: "it writes less than its 64 MiB of memory",
+		limit:   "MemoryMB",
+		attempt: func(e *attackEnv) []string { return e.gotUnlessKilled(e.job("fill", "64")) },
 	},
-	by("makes 100 processes with a limit of 64", "less than 64 processes", "fork", "64").limitedBy("PIDs"),
-	with(func(j *sandbox.Job) { j.Limits.CPUs = 0.5 },
-		Attack{Name: "cpu", Tries: "computes in four threads on half a CPU", Seen: "no more than 0.75 CPUs"}, "spin").limitedBy("CPUs"),
-	onDisk(Attack{Name: "disk", Tries: "fills every directory with a cap of 16 MiB", Seen: "no more than 16 MiB in all"}, "fill", "16"),
-	onDisk(Attack{Name: "sparse-file", Tries: "makes a file of 1 TiB that takes no space", Seen: "no such file"}, "sparse"),
-	onDisk(Attack{Name: "inodes", Tries: "makes empty directories with a cap of 16 MiB", Seen: "no more than 2048"}, "inodes", "2100"),
+	probeAttack("fork", "creates 100 processes with a limit of 64", "fewer than 64 processes", "fork", "64").preventedBy("PIDs"),
+	probeAttack("cpu", "computes in four threads with a limit of half a CPU", "at most 0.75 CPUs", "use-cpu").
+		withLimits(func(l *sandbox.Limits) { l.CPUs = 0.5 }).preventedBy("CPUs"),
+	probeAttack("disk", "fills every directory with a limit of 16 MiB", "at most 16 MiB in all", "fill", "16").withLimits(smallDisk),
+	probeAttack("sparse-file", "creates a file of 1 TiB that takes no space", "no such file", "sparse").withLimits(smallDisk),
+	probeAttack("inodes", "creates empty directories with a limit of 16 MiB", "at most 2048", "inodes", "2100").withLimits(smallDisk),
 	{
-		Name: "output", Tries: "prints 50 MB with a cap of 1 MiB", Seen: "1 MiB and a line in the result",
-		try: func(a *attackEnv) (won []string) {
-			j := a.job("print")
-			j.Limits.LogBytes = 1 << 20
-			res := a.do(j)
+		Name: "output", Tries: "prints 50 MB with a limit of 1 MiB", Expected: "1 MiB and one line in the result",
+		change: func(l *sandbox.Limits) { l.LogBytes = 1 << 20 },
+		attempt: func(e *attackEnv) (got []string) {
+			res := e.result(e.job("print"))
 			if len(res.Logs) > 1<<20+100 {
-				won = append(won, fmt.Sprintf("%d bytes of output", len(res.Logs)))
+				got = append(got, fmt.Sprintf("%d bytes of output", len(res.Logs)))
 			}
 			if res.LogsDropped < 48<<20 {
-				a.t.Fatalf("it printed too little: %d bytes dropped", res.LogsDropped)
+				e.abort("it printed too little: %d bytes were dropped", res.LogsDropped)
 			}
-			return won
+			return got
 		},
 	},
 	{
-		Name: "time", Tries: "ignores every signal and never ends", Seen: "it ends at its timeout",
-		try: func(a *attackEnv) []string { return lasting(a, a.job("never-end")) },
+		Name: "time", Tries: "ignores every signal and never ends", Expected: "it ends at its timeout",
+		attempt: func(e *attackEnv) []string { return e.outlasts(e.job("never-end")) },
 	},
-	by("has the kernel spare it when memory is short", "its score stays", "oom-score").
-		onGVisor("the score is of its own kernel; the host's stays"),
-	by("takes the highest priority and real-time scheduling", "neither is had", "priority").
-		onGVisor("the priority is of its own kernel; the host's stays"),
+	probeAttack("oom-score", "asks the kernel to spare it when memory is short", "its score stays").
+		knownHoleOfGVisor("the score belongs to its own kernel; the score on the host stays"),
+	probeAttack("priority", "takes the highest priority and real-time scheduling", "it gets neither").
+		knownHoleOfGVisor("the priority belongs to its own kernel; the priority on the host stays"),
 	{
-		Name: "many-artifacts", Tries: "leaves 12000 names of 250 bytes to be collected under a cap of 64 KiB", Seen: "no more than 2 MiB in the result",
-		try: func(a *attackEnv) (won []string) {
-			j := a.job("lay-many")
-			j.Collect, j.Limits.ArtifactBytes = []string{"/tmp/out"}, 64<<10
-			res := a.do(j)
-			a.parse(string(res.Logs), false)
+		Name: "many-artifacts", Tries: "leaves 12000 files with names of 250 bytes to collect, with a limit of 64 KiB", Expected: "at most 2 MiB in the result",
+		change: func(l *sandbox.Limits) { l.ArtifactBytes = 64 << 10 },
+		attempt: func(e *attackEnv) (got []string) {
+			j := e.job("leave-many")
+			j.Collect = []string{"/tmp/out"}
+			res := e.result(j)
+			e.partialReport(res.Logs)
 			var size int
 			for path, content := range res.Artifacts {
 				size += len(path) + len(content)
@@ -62,42 +58,45 @@ var bombAttacks = []Attack{
 				size += len(path)
 			}
 			if size > 2<<20 {
-				won = append(won, fmt.Sprintf("%d bytes in the result", size))
+				got = append(got, fmt.Sprintf("%d bytes in the result", size))
 			}
-			return won
+			return got
 		},
 	},
 }
 
-func memoryHog(kind string) Attack {
+func smallDisk(l *sandbox.Limits) { l.DiskMB = 16 }
+
+func memoryAttack(kind string) Attack {
 	return Attack{
-		Name: "memory-" + kind, Tries: "holds 96 MiB of " + kind + " with 64 MiB of memory", Seen: "it is killed, or gets no more",
-		needs: "MemoryMB",
-		try: func(a *attackEnv) []string {
-			res := a.do(a.job("hog", kind, "96"))
-			a.t.Logf("exit status %d, OOMKilled %t\n%s", res.ExitCode, res.OOMKilled, res.Logs)
-			return a.parse(string(res.Logs), res.ExitCode != killed)["got"]
-		},
+		Name: "memory-" + kind, Tries: "allocates 96 MiB of " + kind + " with a limit of 64 MiB", Expected: "it is killed, or gets no more",
+		limit:   "MemoryMB",
+		attempt: func(e *attackEnv) []string { return e.gotUnlessKilled(e.job("use-memory", kind, "96")) },
 	}
 }
 
-// killed is the status after a kill. For memory it is one that OOMKilled need not
-// tell of: busy engines lose the kernel's report.
+// killed is the exit status after SIGKILL. It alone tells of a lack of memory: a busy
+// engine may miss the kernel's report, and then OOMKilled is false.
 const killed = 137
 
-func onDisk(attack Attack, args ...string) Attack {
-	return with(func(j *sandbox.Job) { j.Limits.DiskMB = 16 }, attack, args...)
+// gotUnlessKilled is got for a job that may be killed for lack of memory.
+func (e *attackEnv) gotUnlessKilled(j sandbox.Job) []string {
+	res := e.result(j)
+	if res.ExitCode == killed {
+		return e.partialReport(res.Logs)["got"]
+	}
+	return e.report(res.Logs)["got"]
 }
 
-// lasting runs a job that wants to outlast its timeout.
-func lasting(a *attackEnv, j sandbox.Job) (won []string) {
+// outlasts runs a job that tries to live longer than its timeout.
+func (e *attackEnv) outlasts(j sandbox.Job) (got []string) {
 	j.Limits.Timeout = time.Second
-	res := a.do(j)
+	res := e.result(j)
 	if !res.TimedOut {
-		a.t.Fatalf("it ended by itself: exit status %d\n%s", res.ExitCode, res.Logs)
+		e.abort("it ended by itself: exit status %d\n%s", res.ExitCode, res.Logs)
 	}
 	if res.Duration > 15*time.Second {
-		won = append(won, fmt.Sprintf("%v with a timeout of a second", res.Duration))
+		got = append(got, fmt.Sprintf("%v with a timeout of one second", res.Duration))
 	}
-	return won
+	return got
 }

@@ -3,55 +3,56 @@ package attacks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
-	"testing"
+	"time"
 
 	"github.com/synchestra-io/sandbox"
 )
 
-type runner = func(context.Context, sandbox.Job) (sandbox.Result, error)
+// defaultLimits are the limits of every attack that does not change them.
+var defaultLimits = sandbox.Limits{CPUs: 1, MemoryMB: 64, PIDs: 64, Timeout: 30 * time.Second, Network: "none"}
 
-// refusedLimits are those that the sandbox cannot enforce on this engine, and so
-// refuses. That it does is asked of each alone.
-func refusedLimits(t *testing.T, image string, run runner) map[string]bool {
-	t.Helper()
+// findRefusedLimits asks for one limit at a time. The sandbox refuses a limit that
+// the engine would not enforce.
+func (f *Fixture) findRefusedLimits(ctx context.Context) (map[string]bool, error) {
 	refused := map[string]bool{}
-	for name, l := range map[string]sandbox.Limits{
-		"CPUs": {CPUs: limits.CPUs}, "MemoryMB": {MemoryMB: limits.MemoryMB}, "PIDs": {PIDs: limits.PIDs},
+	for name, limits := range map[string]sandbox.Limits{
+		"CPUs": {CPUs: defaultLimits.CPUs}, "MemoryMB": {MemoryMB: defaultLimits.MemoryMB}, "PIDs": {PIDs: defaultLimits.PIDs},
 	} {
-		l.Network, l.Timeout = limits.Network, limits.Timeout
-		_, err := run(t.Context(), sandbox.Job{Image: image, Cmd: []string{"/probe", "nothing"}, Limits: l})
+		limits.Network, limits.Timeout = defaultLimits.Network, defaultLimits.Timeout
+		_, err := f.sandbox(ctx, sandbox.Job{Image: f.image, Cmd: []string{"/probe", "nothing"}, Limits: limits})
 		refused[name] = errors.Is(err, sandbox.ErrUnsupported)
 		if err != nil && !refused[name] {
-			t.Fatalf("a job with Limits.%s: %v", name, err)
+			return nil, fmt.Errorf("a job with Limits.%s: %w", name, err)
 		}
 	}
-	return refused
+	return refused, nil
 }
 
-// isGVisor tells whether runs have gVisor's kernel, and not the host's.
-func isGVisor(t *testing.T, image string, run runner) bool {
-	t.Helper()
-	j := sandbox.Job{Image: image, Cmd: []string{"/probe", "kernel"}, Limits: sandbox.Limits{Network: "none"}}
-	res, err := run(t.Context(), j)
-	if err != nil || res.ExitCode != 0 {
-		t.Fatalf("the probe for the kernel: exit status %d, %v\n%s", res.ExitCode, err, res.Logs)
+// findGVisor tells whether runs have gVisor's kernel instead of the host's.
+func (f *Fixture) findGVisor(ctx context.Context) (bool, error) {
+	j := sandbox.Job{Image: f.image, Cmd: []string{"/probe", "kernel"}, Limits: sandbox.Limits{Network: "none"}}
+	res, err := f.sandbox(ctx, j)
+	if err == nil && res.ExitCode != 0 {
+		err = fmt.Errorf("exit status %d, output %q", res.ExitCode, res.Logs)
 	}
-	return strings.HasPrefix(string(res.Logs), "looked: gVisor\n")
+	if err != nil {
+		return false, fmt.Errorf("the job that asks for the kernel: %w", err)
+	}
+	return strings.HasPrefix(string(res.Logs), "looked: gVisor\n"), nil
 }
 
-// without runs jobs without the limits that are refused.
-func (g fixture) without(run runner) runner {
-	return func(ctx context.Context, j sandbox.Job) (sandbox.Result, error) {
-		if g.refused["CPUs"] {
-			j.Limits.CPUs = 0
-		}
-		if g.refused["MemoryMB"] {
-			j.Limits.MemoryMB = 0
-		}
-		if g.refused["PIDs"] {
-			j.Limits.PIDs = 0
-		}
-		return run(ctx, j)
+// run runs a job without the limits that the sandbox refuses.
+func (f *Fixture) run(ctx context.Context, j sandbox.Job) (sandbox.Result, error) {
+	if f.refused["CPUs"] {
+		j.Limits.CPUs = 0
 	}
+	if f.refused["MemoryMB"] {
+		j.Limits.MemoryMB = 0
+	}
+	if f.refused["PIDs"] {
+		j.Limits.PIDs = 0
+	}
+	return f.sandbox(ctx, j)
 }

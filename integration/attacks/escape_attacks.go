@@ -6,77 +6,77 @@ import (
 )
 
 var mountAttacks = []Attack{
-	by("mounts file systems and binds /proc elsewhere", "no mount is made", "mount"),
-	by("remounts /, /proc/sys, /sys and others writable, and shares its mounts", "no mount changes", "remount"),
-	by("copies the tree of mounts and opens a file system by the newer calls", "no descriptor of a mount", "new-mount-api").harmless(),
-	by("unmounts what hides parts of /proc and /sys", "nothing is uncovered", "unmount"),
-	by("makes /tmp the root", "the root stays", "pivot-root"),
-	by("leaves by a root directory of its own", "no other root directory", "chroot").harmless(),
-	by("opens files of the engine's disk by their numbers", "no file is opened", "open-by-handle").harmless(),
+	probeAttack("mount", "mounts filesystems, and bind-mounts /proc at another place", "no mount succeeds"),
+	probeAttack("remount", "remounts /, /proc/sys, /sys and others writable, and shares its mounts with the host", "no mount changes"),
+	probeAttack("new-mount-api", "clones the mount tree and opens a filesystem with the newer system calls", "no descriptor of a mount").triedOutside(),
+	probeAttack("unmount", "unmounts what masks parts of /proc and /sys", "nothing is uncovered"),
+	probeAttack("pivot-root", "makes /tmp the root with pivot_root", "the root stays"),
+	probeAttack("chroot", "changes its root directory", "the root directory stays").triedOutside(),
+	probeAttack("open-by-handle", "opens files on the engine's disk by file handle", "no file opens").triedOutside(),
 }
 
 var namespaceAttacks = []Attack{
-	by("makes a user namespace, by clone and by clone3", "no namespace in which it is root", "user-namespace").harmless(),
-	by("makes namespaces of every other kind, by unshare and by clone", "no other namespace", "namespaces").harmless(),
-	by("enters the namespaces of every process that it sees", "no namespace is entered", "setns"),
-	by("makes cgroups and writes their files, release_agent among them", "no cgroup and no open file", "cgroups"),
-	by("looks for a process with another root directory", "all have its own", "other-roots"),
-	by("looks for descriptors of the host that the runtime left open (CVE-2024-21626)", "none leads to a file or directory", "descriptors"),
+	probeAttack("user-namespace", "creates a user namespace with clone and with clone3", "no namespace in which it is root").triedOutside(),
+	probeAttack("namespaces", "creates namespaces of every other kind with unshare and with clone", "no new namespace").triedOutside(),
+	probeAttack("setns", "enters the namespaces of every process that it sees", "it enters none"),
+	probeAttack("cgroups", "creates cgroups and opens their files for writing, release_agent among them", "no new cgroup, and no file opens"),
+	probeAttack("other-roots", "looks for a process with another root directory", "all processes have its own root directory"),
+	probeAttack("descriptors", "looks for host descriptors that the runtime left open (CVE-2024-21626)", "none leads to a file or a directory"),
 	{
-		Name:  "workdir",
-		Tries: "has a descriptor of the runtime as its working directory (CVE-2024-21626)",
-		Seen:  "no run, or a directory in the container",
-		try: func(a *attackEnv) (won []string) {
+		Name:     "workdir",
+		Tries:    "uses a descriptor of the runtime as its working directory (CVE-2024-21626)",
+		Expected: "no run, or a directory inside the container",
+		attempt: func(e *attackEnv) (got []string) {
 			for _, fd := range []int{7, 8, 9} {
-				j := a.job("descriptors")
+				j := e.job("descriptors")
 				j.WorkDir = fmt.Sprintf("/proc/self/fd/%d", fd)
-				res, err := a.run(a.ctx, j)
-				a.t.Logf("%s: %v\n%s", j.WorkDir, err, res.Logs)
+				res, err := e.run(e.ctx, j)
+				e.logf("%s: %v\n%s", j.WorkDir, err, res.Logs)
 				if err == nil && res.ExitCode == 0 {
-					won = append(won, a.parse(string(res.Logs), true)["got"]...)
+					got = append(got, e.report(res.Logs)["got"]...)
 				}
 			}
-			return won
+			return got
 		},
 	},
 }
 
 var fileAttacks = []Attack{
-	by("opens every device in /dev, and memory, disks, kvm and fuse by name", "none opens but null, zero, full, random and the like", "devices").
-		onGVisor("fuse and tun are of its own kernel, and lead to nothing of the host's"),
-	by("makes device nodes for memory, consoles and disks, the engine's own too", "no node that opens", "mknod"),
-	by("opens every file of /proc, sysctls and sysrq-trigger among them, for writing", "none opens", "write-proc"),
-	by("opens every file of /sys for writing", "none opens", "write-sys"),
-	by("writes in /, /etc, /bin and over its own program and /etc/hosts", "nothing is written, although the image allows it", "write-root"),
-	by("writes over the init, which is the engine's own file (CVE-2019-5736)", "none opens for writing", "write-init"),
-	by("sets a program for the kernel to run on a crash", "core_pattern does not open", "core-pattern"),
-	by("raises its limit and crashes", "no core dump", "core-dump"),
+	probeAttack("devices", "opens every device in /dev, and memory, disks, kvm and fuse by name", "only null, zero, full, random and the like open").
+		knownHoleOfGVisor("fuse and tun belong to its own kernel and reach nothing on the host"),
+	probeAttack("mknod", "creates device nodes for memory, consoles and disks, the engine's own disk among them", "no node opens"),
+	probeAttack("write-proc", "opens every file in /proc for writing, sysctls and sysrq-trigger among them", "no file opens"),
+	probeAttack("write-sys", "opens every file in /sys for writing", "no file opens"),
+	probeAttack("write-root", "writes to /, /etc, /bin, its own program and /etc/hosts", "no write succeeds, although the image allows all"),
+	probeAttack("write-init", "overwrites the init, which is a file of the engine (CVE-2019-5736)", "it does not open for writing"),
+	probeAttack("core-pattern", "sets a program for the kernel to run on a crash", "core_pattern does not open for writing"),
+	probeAttack("core-dump", "raises its core limit and crashes", "no core dump"),
 }
 
 var callAttacks = []Attack{
 	{
-		Name: "ptrace", Tries: "seizes every process by number, and this test's by its own", Seen: "no process is seized",
-		try: func(a *attackEnv) []string { return a.wins(a.job("ptrace", fmt.Sprint(os.Getpid()))) },
+		Name: "ptrace", Tries: "traces every process by its number, and this process by its number on the host", Expected: "it traces none",
+		attempt: func(e *attackEnv) []string { return e.got(e.job("ptrace", fmt.Sprint(os.Getpid()))) },
 	},
-	by("adds a key and uses the keyrings of the user", "no key, which all runs would share", "keyring").harmless(),
-	by("makes a bpf map and loads a program", "no descriptor", "bpf").harmless(),
-	by("sets up a ring of io_uring", "no ring", "io-uring").harmless(),
-	by("makes a userfaultfd, which wins races in the kernel", "no descriptor", "userfaultfd").harmless(),
-	by("counts events of a process and of a CPU", "no descriptor", "perf").harmless(),
-	by("loads and unloads kernel modules", "no module", "modules"),
-	by("boots another kernel, reboots, swaps, accounts", "no privilege for any of these", "kexec-reboot"),
-	by("sets the clock and the host name", "neither is set", "clock-and-name"),
-	by("opens raw sockets and packet sockets", "no socket", "raw-sockets").harmless(),
-	by("opens a socket of AF_ALG (CVE-2026-31431)", "no socket", "af-alg").harmless(),
-	by("opens a socket of AF_VSOCK, to the hypervisor", "no socket", "af-vsock").harmless(),
-	by("opens sockets of all families but UNIX, IPv4, IPv6 and netlink", "no socket", "socket-families"),
-	by("opens AF_ALG and AF_VSOCK by the 32-bit socketcall, whose arguments are in memory, where no filter sees them", "no socket", "socketcall").harmless(),
+	probeAttack("keyring", "adds a key and uses the keyrings of its user", "no key, since all runs would share it").triedOutside(),
+	probeAttack("bpf", "creates a BPF map and loads a BPF program", "no descriptor").triedOutside(),
+	probeAttack("io-uring", "sets up an io_uring", "no ring").triedOutside(),
+	probeAttack("userfaultfd", "creates a userfaultfd, which helps to win races in the kernel", "no descriptor").triedOutside(),
+	probeAttack("perf", "counts events of a process and of a CPU", "no descriptor").triedOutside(),
+	probeAttack("modules", "loads and unloads kernel modules", "no privilege for either"),
+	probeAttack("kexec-reboot", "loads another kernel, reboots, adds swap, starts process accounting", "no privilege for any of these"),
+	probeAttack("clock-and-name", "sets the clock and the host name", "both stay"),
+	probeAttack("raw-sockets", "opens raw sockets and packet sockets", "no socket").triedOutside(),
+	probeAttack("af-alg", "opens a socket of AF_ALG (CVE-2026-31431)", "no socket").triedOutside(),
+	probeAttack("af-vsock", "opens a socket of AF_VSOCK, which leads to the hypervisor", "no socket").triedOutside(),
+	probeAttack("socket-families", "opens sockets of every family except UNIX, IPv4, IPv6 and netlink", "no socket"),
+	probeAttack("socketcall", "opens sockets of AF_ALG and AF_VSOCK with the 32-bit socketcall, whose arguments no filter sees", "no socket").triedOutside(),
 }
 
 var privilegeAttacks = []Attack{
-	by("becomes user 0 and group 0, and gives a file away", "no other identity", "setuid-calls"),
-	by("executes a setuid file of root's in the image", "the identity stays", "setuid-file"),
-	by("executes a file with all capabilities in the image", "no capability", "file-capabilities"),
-	by("raises capabilities, ambient ones too", "every set is empty", "capabilities"),
-	by("takes off no_new_privs and its seccomp filter", "both stay", "filters-off"),
+	probeAttack("setuid-calls", "becomes user 0 and group 0, and gives a file to root", "its identity stays"),
+	probeAttack("setuid-file", "executes a setuid root program of the image", "its identity stays"),
+	probeAttack("file-capabilities", "executes a program of the image that has all file capabilities", "no capability"),
+	probeAttack("capabilities", "raises capabilities, ambient ones too", "every capability set is empty"),
+	probeAttack("filters-off", "turns off no_new_privs and its seccomp filter", "both stay"),
 }

@@ -1,97 +1,148 @@
 package attacks
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
-	"testing"
+	"sync"
+	"time"
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 
+	"github.com/synchestra-io/sandbox"
 	"github.com/synchestra-io/sandbox/internal/rootfs"
 )
 
-// fixture is what all attacks share: an image with the probe and nothing else, in
-// which anybody may write anywhere, so that the engine alone keeps the attacker
-// out.
-type fixture struct {
-	image string // its name
-	probe string // the probe on this machine
-	api   *client.Client
+// RunFunc runs one job in the sandbox under attack, such as sandbox.RunOnce or the
+// method of a Runner.
+type RunFunc func(context.Context, sandbox.Job) (sandbox.Result, error)
 
-	refused map[string]bool // the limits that are, by name
-	gvisor  bool            // whether runs have gVisor's kernel
+// Options says what to attack. Run is required.
+type Options struct {
+	Run RunFunc
+	// Host is the address of the engine that Run uses, which must be on this machine.
+	// "" = DOCKER_HOST, or the local socket if that is not set.
+	Host string
+	// Image is the name of an image with the files of the attack image. If it is "",
+	// Open builds the probe, imports the attack image, and Close removes it.
+	Image string
 }
 
-func newFixture(t *testing.T) fixture {
-	t.Helper()
-	probe := filepath.Join(t.TempDir(), "probe")
-	binary, err := rootfs.Probe()
-	if err != nil {
-		t.Fatal(err)
+// Fixture is what all attacks share. It is safe for concurrent use.
+type Fixture struct {
+	sandbox RunFunc
+	api     *client.Client
+	image   string // the name of the attack image
+	mine    bool   // Open imported the image
+	dir     string // for the probe that runs outside the sandbox
+
+	refused map[string]bool // the limits that the sandbox refuses, by name
+	gvisor  bool            // runs have gVisor's kernel
+
+	// probe returns the path of a probe on this machine.
+	probe func() (string, error)
+}
+
+// Open prepares the attacks: it provides the image and finds out which limits the
+// sandbox refuses on this engine, and whether runs have gVisor's kernel. Building
+// the probe needs the go command, called in this module or in one that requires it.
+func Open(ctx context.Context, o Options) (*Fixture, error) {
+	f := &Fixture{sandbox: o.Run, image: o.Image}
+	if err := f.open(ctx, o); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	if err := os.WriteFile(probe, binary, 0o755); err != nil {
-		t.Fatal(err)
+	return f, nil
+}
+
+func (f *Fixture) open(ctx context.Context, o Options) (err error) {
+	if o.Run == nil {
+		return errors.New("attacks: Options.Run is missing")
 	}
-	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
+	if f.api, err = newClient(o.Host); err != nil {
+		return err
 	}
-	t.Cleanup(func() { api.Close() })
-	g := fixture{image: fmt.Sprintf("sandboxtest-%d/probe:attack", os.Getpid()), probe: probe, api: api}
-	body, err := api.ImageImport(t.Context(), image.ImportSource{Source: rootFiles(t, binary), SourceName: "-"}, g.image, image.ImportOptions{})
+	if f.dir, err = os.MkdirTemp("", "attacks"); err != nil {
+		return err
+	}
+	f.probe = sync.OnceValues(f.writeProbe)
+	if f.image == "" {
+		if err := f.importImage(ctx); err != nil {
+			return fmt.Errorf("the attack image: %w", err)
+		}
+	}
+	if f.refused, err = f.findRefusedLimits(ctx); err != nil {
+		return err
+	}
+	f.gvisor, err = f.findGVisor(ctx)
+	return err
+}
+
+// newClient takes TLS and the API version from the environment, as runs do.
+func newClient(host string) (*client.Client, error) {
+	address := client.WithHostFromEnv()
+	if host != "" {
+		address = client.WithHost(host)
+	}
+	return client.NewClientWithOpts(client.WithTLSClientConfigFromEnv(), address, client.WithVersionFromEnv(), client.WithAPIVersionNegotiation())
+}
+
+func (f *Fixture) importImage(ctx context.Context) error {
+	files, err := imageFiles()
 	if err != nil {
-		t.Fatal(err)
+		return err
+	}
+	ref := "sandbox-" + newToken() + "/probe:attack"
+	body, err := f.api.ImageImport(ctx, image.ImportSource{Source: files, SourceName: "-"}, ref, image.ImportOptions{})
+	if err != nil {
+		return err
 	}
 	defer body.Close()
-	if answer, err := io.ReadAll(body); err != nil || strings.Contains(string(answer), "error") {
-		t.Fatalf("importing the image: %v\n%s", err, answer)
-	}
-	t.Cleanup(func() {
-		if _, err := api.ImageRemove(context.Background(), g.image, image.RemoveOptions{Force: true, PruneChildren: true}); err != nil {
-			t.Errorf("the image of the attacks is left: %v", err)
-		}
-	})
-	return g
-}
-
-// rootFiles are the image's. The probe is there with root's identity and with all
-// capabilities too.
-func rootFiles(t *testing.T, probe []byte) io.Reader {
-	t.Helper()
-	files := []*tar.Header{dir("./"), dir("bin/"), dir("etc/"), dir("sbin/"), dir("tmp/"),
-		{Name: "probe", Mode: 0o777}, {Name: "setuid", Mode: 0o6755},
-		{Name: "filecaps", Mode: 0o755, PAXRecords: map[string]string{"SCHILY.xattr.security.capability": allCapabilities}}}
-	var archive bytes.Buffer
-	w := tar.NewWriter(&archive)
-	for _, h := range files {
-		var content []byte
-		if h.Typeflag != tar.TypeDir {
-			h.Typeflag, h.Size, content = tar.TypeReg, int64(len(probe)), probe
-		}
-		if err := w.WriteHeader(h); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(content); err != nil {
-			t.Fatal(err)
+	f.image, f.mine = ref, true
+	// The engine reports a failure in the body of a successful answer.
+	for answer := json.NewDecoder(body); ; {
+		var message struct{ Error string }
+		switch err := answer.Decode(&message); {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case message.Error != "":
+			return errors.New(message.Error)
 		}
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
+}
+
+// writeProbe is called once, on first use: with an image of the caller's the go
+// command may not be there, and most attacks do not need it.
+func (f *Fixture) writeProbe() (string, error) {
+	binary, err := rootfs.Probe()
+	if err != nil {
+		return "", err
 	}
-	return &archive
+	path := filepath.Join(f.dir, "probe")
+	return path, os.WriteFile(path, binary, 0o755)
 }
 
-func dir(name string) *tar.Header {
-	return &tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: 0o777}
+// Close removes what Open made. No attack may be under way.
+func (f *Fixture) Close() error {
+	var errs []error
+	if f.mine {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if _, err := f.api.ImageRemove(ctx, f.image, image.RemoveOptions{Force: true, PruneChildren: true}); err != nil {
+			errs = append(errs, fmt.Errorf("the attack image %s is left on the engine: %w", f.image, err))
+		}
+	}
+	if f.dir != "" {
+		errs = append(errs, os.RemoveAll(f.dir))
+	}
+	if f.api != nil {
+		errs = append(errs, f.api.Close())
+	}
+	return errors.Join(errs...)
 }
-
-// allCapabilities is struct vfs_cap_data, revision 2, effective: the permitted
-// and the inheritable ones, low halves first.
-const allCapabilities = "\x01\x00\x00\x02" + "\xff\xff\xff\xff" + "\x00\x00\x00\x00" + "\xff\x01\x00\x00" + "\x00\x00\x00\x00"

@@ -1,51 +1,48 @@
 package attacks
 
-// neighbourAttacks are attacks on runs that are under way at the same time. All have the
-// same user, and some files, in common.
+// neighbourAttacks are attacks on runs that are under way at the same time. All runs
+// have the same user, and share some files of the engine.
 var neighbourAttacks = []Attack{
-	{
-		Name: "lock", Tries: "tells another run a secret by a lock on the init's file", Seen: "both get the lock",
-		hole: "the init is one file of the engine's in all containers",
-		try: func(a *attackEnv) (won []string) {
-			said := a.beside(a.job(), "lock", "nothing", func() {
-				if other := a.ask(a.job("lock")); other["got"] == nil {
-					won = other["denied"]
+	Attack{
+		Name: "lock", Tries: "passes a secret to another run by a lock on the init's file", Expected: "both runs get the lock",
+		attempt: func(e *attackEnv) (got []string) {
+			first := e.duringOtherRun(e.job(), "lock", "nothing", func() {
+				if second := e.ask(e.job("lock")); second["got"] == nil {
+					got = second["denied"]
 				}
 			})
-			if said["got"] == nil { // there was nothing to tell
-				won = nil
+			if first["got"] == nil { // so the second could learn nothing from it
+				return nil
 			}
-			return won
+			return got
 		},
-	},
-	{
-		Name: "watch", Tries: "watches the init's file for the starts of other runs", Seen: "no event",
-		hole: "the init is one file of the engine's in all containers",
-		try: func(a *attackEnv) []string {
-			return a.beside(a.job(), "watch", "watched", func() { a.do(a.job("nothing")) })["got"]
+	}.knownHole("the init is one file of the engine in all containers"),
+	Attack{
+		Name: "watch", Tries: "watches the init's file for the start of other runs", Expected: "no event",
+		attempt: func(e *attackEnv) []string {
+			return e.duringOtherRun(e.job(), "watch", "watched", func() { e.result(e.job("nothing")) })["got"]
 		},
-	},
-	taking("inotify"), taking("mqueues"), taking("timers"),
+	}.knownHole("the init is one file of the engine in all containers"),
+	exhaustAttack("inotify"), exhaustAttack("mqueues"), exhaustAttack("timers"),
 }
 
-// taking is an attack on what the kernel counts by user.
-func taking(what string) Attack {
+// exhaustAttack is an attack on a resource that the kernel counts by user.
+func exhaustAttack(resource string) Attack {
 	return Attack{
-		Name: "take-" + what, Tries: "takes all " + what + " that its user may have, so that other runs get none", Seen: "another run gets one",
-		alone: true,
-		hole:  "the kernel counts them by user, and all runs have the same one",
-		try: func(a *attackEnv) (won []string) {
-			if before := a.ask(a.job("need-" + what)); before["got"] == nil {
-				return nil // no run has any
+		Name: "take-" + resource, Tries: "takes all " + resource + " that its user may have, so that other runs get none", Expected: "another run gets one",
+		Alone: true,
+		attempt: func(e *attackEnv) (got []string) {
+			if before := e.ask(e.job("need-" + resource)); before["got"] == nil {
+				return nil // no run gets any
 			}
-			attacker := a.job()
-			attacker.Limits.MemoryMB = 512 // what it takes is counted there too
-			a.beside(attacker, "take-"+what, "nothing", func() {
-				if other := a.ask(a.job("need-" + what)); other["got"] == nil {
-					won = other["denied"]
+			attacker := e.job()
+			attacker.Limits.MemoryMB = 512 // which what it takes counts for, too
+			e.duringOtherRun(attacker, "take-"+resource, "nothing", func() {
+				if other := e.ask(e.job("need-" + resource)); other["got"] == nil {
+					got = other["denied"]
 				}
 			})
-			return won
+			return got
 		},
-	}
+	}.knownHole("the kernel counts them by user, and all runs have the same user")
 }

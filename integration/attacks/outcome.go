@@ -3,83 +3,109 @@ package attacks
 import (
 	"context"
 	"fmt"
-	"os"
+	"io"
 	"strings"
-	"testing"
 	"text/tabwriter"
 	"time"
 )
 
-// Run makes every attack on a sandbox, each as a subtest, and prints the table
-// with the outcomes. The attacks' image is imported into the engine that
-// DOCKER_HOST names, which must be the one that run uses, on this machine; the go
-// command is needed, and must be called in this module.
-func Run(t *testing.T, run runner) {
-	t.Helper()
-	attacks := All()
-	outcomes := make([]string, len(attacks))
-	t.Cleanup(func() { printTable(attacks, outcomes) })
-	fixture := newFixture(t)
-	fixture.refused, fixture.gvisor = refusedLimits(t, fixture.image, run), isGVisor(t, fixture.image, run)
-	for i, attack := range attacks {
-		t.Run(attack.Group+"/"+attack.Name, func(t *testing.T) {
-			if !attack.alone {
-				t.Parallel()
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-			defer cancel()
-			outcomes[i] = notMade
-			outcomes[i] = attack.make(&attackEnv{fixture: fixture, t: t, ctx: ctx, run: fixture.without(run)})
-		})
-	}
-}
+// Kind is what became of an attack.
+type Kind string
 
-// The outcomes. What follows a colon is the reason.
 const (
-	defended   = "defended"
-	notOffered = "not offered by this kernel"
-	open       = "not enforceable here"
-	succeeded  = "SUCCEEDED"
-	notMade    = "NOT MADE"
+	Defended       Kind = "defended"
+	NotOffered     Kind = "not offered by this kernel" // so the attack tells nothing about the sandbox
+	NotEnforceable Kind = "not enforceable here"       // the attacker got something, by a known hole
+	Succeeded      Kind = "SUCCEEDED"
+	NotMade        Kind = "NOT MADE"
 )
 
-// make returns the outcome.
-func (t Attack) make(a *attackEnv) string {
-	a.t.Helper()
-	won := t.try(a)
-	hole := t.hole
-	if a.gvisor {
-		hole = t.gvisor
-	}
-	switch {
-	case len(won) > 0 && hole != "":
-		return open + ": " + hole
-	case len(won) > 0 && a.refused[t.needs]:
-		return open + ": a job with Limits." + t.needs + " is refused"
-	case len(won) > 0:
-		a.t.Errorf("the attacker succeeded\ntries:  %s\nwanted: %s\ngot:    %s", t.Tries, t.Seen, strings.Join(won, "\n        "))
-		return succeeded + ": " + won[0]
-	case t.outside != nil && !a.gvisor && len(a.outside(t.outside...)) == 0:
-		return notOffered + ": refused outside the sandbox too"
-	}
-	return defended
+// Outcome is what became of one attack.
+type Outcome struct {
+	Attack Attack
+	Kind   Kind
+	Reason string   // why; "" if the attack was defended
+	Got    []string // what the attacker got
+	Log    string   // what happened, for people
 }
 
-func printTable(attacks []Attack, outcomes []string) {
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	defer w.Flush()
-	count := map[string]int{}
-	fmt.Fprintln(w, "GROUP\tATTACK\tTRIES\tMUST BE SEEN\tOUTCOME")
-	for i, attack := range attacks {
-		if outcomes[i] == "" {
-			continue // not selected
+// String is the kind and the first line of the reason.
+func (o Outcome) String() string {
+	if o.Reason == "" {
+		return string(o.Kind)
+	}
+	line, _, _ := strings.Cut(o.Reason, "\n")
+	return fmt.Sprintf("%s: %s", o.Kind, line)
+}
+
+// Err is nil unless the attack succeeded or was not made.
+func (o Outcome) Err() error {
+	switch o.Kind {
+	case Succeeded:
+		return fmt.Errorf("the attack succeeded\ntries:    %s\nexpected: %s\ngot:      %s",
+			o.Attack.Tries, o.Attack.Expected, strings.Join(o.Got, "\n          "))
+	case NotMade:
+		return fmt.Errorf("the attack was not made: %s", o.Reason)
+	}
+	return nil
+}
+
+// Make makes one attack, within two minutes.
+func (f *Fixture) Make(ctx context.Context, a Attack) (o Outcome) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	e := &attackEnv{Fixture: f, attack: a, ctx: ctx}
+	o.Attack = a
+	defer func() {
+		o.Log = e.log.String()
+		switch reason := recover().(type) {
+		case nil:
+		case aborted:
+			o.Kind, o.Reason = NotMade, string(reason)
+		default:
+			panic(reason)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", attack.Group, attack.Name, attack.Tries, attack.Seen, outcomes[i])
-		kind, _, _ := strings.Cut(outcomes[i], ":")
-		count[kind]++
+	}()
+	o.Got = a.attempt(e)
+	o.Kind, o.Reason = e.judge(o.Got)
+	return o
+}
+
+// judge decides what it means that the attacker got this.
+func (e *attackEnv) judge(got []string) (Kind, string) {
+	hole := e.attack.hole
+	if e.gvisor {
+		hole = e.attack.gvisorHole
 	}
-	fmt.Fprintln(w)
-	for _, kind := range []string{defended, notOffered, open, succeeded, notMade} {
-		fmt.Fprintf(w, "%d %s\n", count[kind], kind)
+	switch {
+	case len(got) > 0 && hole != "":
+		return NotEnforceable, hole
+	case len(got) > 0 && e.refused[e.attack.limit]:
+		return NotEnforceable, "a job with Limits." + e.attack.limit + " is refused"
+	case len(got) > 0:
+		return Succeeded, got[0]
+	case e.attack.outside != nil && !e.gvisor && len(e.gotOutside(e.attack.outside...)) == 0:
+		return NotOffered, "refused outside the sandbox too"
 	}
+	return Defended, ""
+}
+
+// PrintTable prints a line for each outcome, and how many there are of each kind.
+// It leaves out the zero value, for attacks that were not selected.
+func PrintTable(w io.Writer, outcomes []Outcome) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	count := map[Kind]int{}
+	fmt.Fprintln(table, "GROUP\tATTACK\tTRIES\tEXPECTED\tOUTCOME")
+	for _, o := range outcomes {
+		if o.Kind == "" {
+			continue
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", o.Attack.Group, o.Attack.Name, o.Attack.Tries, o.Attack.Expected, o)
+		count[o.Kind]++
+	}
+	fmt.Fprintln(table)
+	for _, kind := range []Kind{Defended, NotOffered, NotEnforceable, Succeeded, NotMade} {
+		fmt.Fprintf(table, "%d %s\n", count[kind], kind)
+	}
+	return table.Flush()
 }

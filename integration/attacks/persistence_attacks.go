@@ -3,69 +3,68 @@ package attacks
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
 )
 
 var persistenceAttacks = []Attack{
-	lasts("files", "leaves files in every directory, the image's too", "a later run finds none"),
-	lasts("shm", "leaves shared memory, semaphores and queues of System V", "a later run finds none"),
-	lasts("mqueue", "leaves a message queue", "a later run finds none"),
-	lasts("key", "leaves a key in the user's keyring", "a later run finds none"),
+	leaveAttack("files", "leaves files in every directory, those of the image too"),
+	leaveAttack("shm", "leaves System V shared memory, semaphores and queues"),
+	leaveAttack("mqueue", "leaves a message queue"),
+	leaveAttack("key", "leaves a key in the keyring of its user"),
 	{
-		Name: "process", Tries: "leaves a process in a session of its own", Seen: "it is gone from the host when the run is over",
-		try: func(a *attackEnv) []string {
+		Name: "process", Tries: "leaves a process in a session of its own", Expected: "the host has no such process when the run is over",
+		attempt: func(e *attackEnv) []string {
 			token, id := newToken(), ""
-			a.beside(a.job(), "daemon,"+token, "nothing", func() {
-				id = a.containerOf(token)
-				if len(processes(token, id)) == 0 {
-					a.t.Fatal("the processes of the engine cannot be seen from here")
+			e.duringOtherRun(e.job(), "daemon,"+token, "nothing", func() {
+				id = e.containerOf(token)
+				if len(processesOf(token, id)) == 0 {
+					e.abort("this process does not see the processes of the engine")
 				}
 			})
-			return processes(token, id)
+			return processesOf(token, id)
 		},
 	},
 	{
-		Name: "image", Tries: "writes over its own program", Seen: "a later run has the same image and program",
-		try: func(a *attackEnv) []string {
-			first := a.do(a.job("write-root"))
-			a.parse(string(first.Logs), true)
-			second := a.do(a.job("nothing"))
-			won := differs("ImageID", second.ImageID, first.ImageID)
-			return append(won, differs("output", string(second.Logs), "done\n")...)
+		Name: "image", Tries: "overwrites its own program", Expected: "a later run has the same image and program",
+		attempt: func(e *attackEnv) []string {
+			first := e.result(e.job("write-root"))
+			e.report(first.Logs)
+			second := e.result(e.job("nothing"))
+			return slices.Concat(
+				mismatch("ImageID", second.ImageID, first.ImageID),
+				mismatch("the output", string(second.Logs), "done\n"))
 		},
 	},
 }
 
-// lasts is an attack in which one run leaves what another one finds.
-func lasts(what, tries, seen string) Attack {
-	return Attack{Name: what, Tries: tries, Seen: seen, try: func(a *attackEnv) []string {
+// leaveAttack is an attack in which one run leaves something for a later one.
+func leaveAttack(what, tries string) Attack {
+	return Attack{Name: what, Tries: tries, Expected: "a later run finds none", attempt: func(e *attackEnv) []string {
 		token := newToken()
-		a.ask(a.job("leave-"+what, token))
-		return a.wins(a.job("find-"+what, token))
+		e.ask(e.job("leave-"+what, token))
+		return e.got(e.job("find-"+what, token))
 	}}
 }
 
-// containerOf is the ID of the container that runs a command with the token.
-func (a *attackEnv) containerOf(token string) string {
-	a.t.Helper()
-	list, err := a.api.ContainerList(a.ctx, container.ListOptions{All: true}) // it may not be listed as running yet
-	if err != nil {
-		a.t.Fatal(err)
-	}
+// containerOf returns the ID of the container whose command has the token.
+func (e *attackEnv) containerOf(token string) string {
+	list, err := e.api.ContainerList(e.ctx, container.ListOptions{All: true}) // the engine may not list it as running yet
+	e.abortOn(err)
 	for _, c := range list {
 		if strings.Contains(c.Command, token) {
 			return c.ID
 		}
 	}
-	a.t.Fatalf("no container runs %s", token)
+	e.abort("no container runs %s", token)
 	return ""
 }
 
-// processes are those on this machine with the token as an argument of their own,
-// and those that the runtime has for the container: some hide what runs in it.
-func processes(token, id string) (found []string) {
+// processesOf lists the processes on this machine that have the token as an argument,
+// and those of the runtime for the container: some runtimes hide what runs inside.
+func processesOf(token, id string) (found []string) {
 	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, path := range paths {
 		content, err := os.ReadFile(path)

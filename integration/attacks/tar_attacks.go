@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,45 +13,53 @@ import (
 	"github.com/synchestra-io/sandbox"
 )
 
-// A tar's attack is made with a name that nobody else has, written TOKEN here. It
-// must not be anywhere but in the input's directory, neither in the container nor
-// on the host.
+// Every attack by an input tar uses a name that nobody else has, written TOKEN here.
+// It must appear only in the directory of the input, and nowhere else in the container
+// or on the host.
 var tarAttacks = []Attack{
-	hostile("absolute", "names a file absolutely", entry{name: "/tmp/TOKEN"}),
-	hostile("dot-dot", "names a file by \"..\"", entry{name: "../../../../../../tmp/TOKEN"}, entry{name: "a/../../TOKEN"}),
-	hostile("through-link", "writes through a link that it brings", entry{name: "l", link: "/tmp", kind: tar.TypeSymlink}, entry{name: "l/TOKEN"}),
-	hostile("link-for-directory", "puts a link in the place of a directory and writes below it",
+	tarAttack("absolute", "contains an absolute path", entry{name: "/tmp/TOKEN"}),
+	tarAttack("dot-dot", `contains paths with ".."`, entry{name: "../../../../../../tmp/TOKEN"}, entry{name: "a/../../TOKEN"}),
+	tarAttack("through-link", "writes through a symbolic link that it contains",
+		entry{name: "l", link: "/tmp", kind: tar.TypeSymlink}, entry{name: "l/TOKEN"}),
+	tarAttack("link-for-directory", "replaces a directory with a link and writes below it",
 		entry{name: "d/", kind: tar.TypeDir}, entry{name: "d", link: "/tmp", kind: tar.TypeSymlink}, entry{name: "d/TOKEN"}),
-	hostile("link-for-root", "puts a link in the place of the input's directory", entry{name: ".", link: "/tmp", kind: tar.TypeSymlink}, entry{name: "TOKEN"}),
-	hostile("over-link", "writes a file over a link to another", entry{name: "l", link: "/tmp/TOKEN", kind: tar.TypeSymlink}, entry{name: "l", kind: tar.TypeReg}),
-	hostile("hard-link", "links hard to a file outside", entry{name: "TOKEN", link: "/etc/hosts", kind: tar.TypeLink}),
-	hostile("hard-link-up", "links hard to a file outside by \"..\"", entry{name: "TOKEN", link: "../../../../etc/hosts", kind: tar.TypeLink}),
-	hostile("hard-link-to-link", "links hard to a link that leads outside, and writes over it",
+	tarAttack("link-for-root", "replaces the directory of the input with a link",
+		entry{name: ".", link: "/tmp", kind: tar.TypeSymlink}, entry{name: "TOKEN"}),
+	tarAttack("over-link", "writes a file over a link to another file",
+		entry{name: "l", link: "/tmp/TOKEN", kind: tar.TypeSymlink}, entry{name: "l", kind: tar.TypeReg}),
+	tarAttack("hard-link", "contains a hard link to a file outside", entry{name: "TOKEN", link: "/etc/hosts", kind: tar.TypeLink}),
+	tarAttack("hard-link-up", `contains a hard link to a file outside, by ".."`, entry{name: "TOKEN", link: "../../../../etc/hosts", kind: tar.TypeLink}),
+	tarAttack("hard-link-to-link", "contains a hard link to a symbolic link that leads outside, and writes over it",
 		entry{name: "l", link: "/tmp/TOKEN", kind: tar.TypeSymlink}, entry{name: "h", link: "l", kind: tar.TypeLink}, entry{name: "h"}),
-	hostile("device", "brings a device", entry{name: "TOKEN", kind: tar.TypeBlock}, entry{name: "c", kind: tar.TypeChar}),
-	hostile("fifo", "brings a fifo", entry{name: "TOKEN", kind: tar.TypeFifo}),
-	hostile("setuid", "brings a setuid file of root's", entry{name: "TOKEN", mode: 0o6755}),
-	hostile("capabilities", "brings a file with capabilities", entry{name: "TOKEN", mode: 0o755, pax: map[string]string{"SCHILY.xattr.security.capability": allCapabilities}}),
-	hostile("pax-path", "has a harmless name and another one in a pax record", entry{name: "x", pax: map[string]string{"path": "../../../../tmp/TOKEN"}}),
-	hostile("pax-link", "has a harmless link and another one in a pax record", entry{name: "x", link: "x", kind: tar.TypeLink, pax: map[string]string{"linkpath": "/etc/hosts"}}),
-	hostile("global-path", "names all files in a global pax record", entry{kind: tar.TypeXGlobalHeader, pax: map[string]string{"path": "../../../../tmp/TOKEN"}}, entry{name: "x"}),
-	hostile("whiteout", "brings whiteouts, which layers of images are changed by", entry{name: ".wh.TOKEN"}, entry{name: ".wh..wh..opq"}),
-	altered("truncated", "ends in the middle of a file", func(archive []byte) []byte { return archive[:600] }),
-	altered("lying-size", "claims more content than there is, as much as fits into the field", func(archive []byte) []byte {
-		header := bytes.Clone(archive)
-		copy(header[124:136], "77777777777\x00")
-		copy(header[148:156], checksum(header[:512]))
-		return header
+	tarAttack("device", "contains devices", entry{name: "TOKEN", kind: tar.TypeBlock}, entry{name: "c", kind: tar.TypeChar}),
+	tarAttack("fifo", "contains a fifo", entry{name: "TOKEN", kind: tar.TypeFifo}),
+	tarAttack("setuid", "contains a setuid root file", entry{name: "TOKEN", mode: 0o6755}),
+	tarAttack("capabilities", "contains a file with capabilities",
+		entry{name: "TOKEN", mode: 0o755, pax: map[string]string{"SCHILY.xattr.security.capability": allCapabilities}}),
+	tarAttack("pax-path", "hides a path behind a harmless one, in a PAX record",
+		entry{name: "x", pax: map[string]string{"path": "../../../../tmp/TOKEN"}}),
+	tarAttack("pax-link", "hides a link target behind a harmless one, in a PAX record",
+		entry{name: "x", link: "x", kind: tar.TypeLink, pax: map[string]string{"linkpath": "/etc/hosts"}}),
+	tarAttack("global-path", "sets the path of all files in a global PAX record",
+		entry{kind: tar.TypeXGlobalHeader, pax: map[string]string{"path": "../../../../tmp/TOKEN"}}, entry{name: "x"}),
+	tarAttack("whiteout", "contains whiteouts, which delete files in image layers", entry{name: ".wh.TOKEN"}, entry{name: ".wh..wh..opq"}),
+	damagedTarAttack("truncated", "ends in the middle of a file", func(archive []byte) ([]byte, error) { return archive[:600], nil }),
+	damagedTarAttack("lying-size", "claims as much content as the size field can hold", func(archive []byte) ([]byte, error) {
+		changed := bytes.Clone(archive)
+		copy(changed[124:136], "77777777777\x00")
+		copy(changed[148:156], checksum(changed[:512]))
+		return changed, nil
 	}),
-	altered("compressed", "is compressed, which engines unpack with a program of the image (CVE-2026-41567)", func(archive []byte) []byte {
-		var out bytes.Buffer
-		w := gzip.NewWriter(&out)
-		w.Write(archive)
-		w.Close()
-		return out.Bytes()
+	damagedTarAttack("compressed", "is compressed, so that engines run a program of the image to unpack it (CVE-2026-41567)", func(archive []byte) ([]byte, error) {
+		var compressed bytes.Buffer
+		w := gzip.NewWriter(&compressed)
+		_, err := w.Write(archive)
+		err = errors.Join(err, w.Close())
+		return compressed.Bytes(), err
 	}),
 }
 
+// entry is one entry of a tar. The zero kind is a regular file.
 type entry struct {
 	name, link string
 	mode       int64
@@ -58,20 +67,50 @@ type entry struct {
 	pax        map[string]string
 }
 
-// archiveOf is a tar of the entries with a token in their names.
-func archiveOf(a *attackEnv, token string, entries []entry) []byte {
-	a.t.Helper()
-	named := func(s string) string { return strings.ReplaceAll(s, "TOKEN", token) }
+func tarAttack(name, tries string, entries ...entry) Attack {
+	return Attack{
+		Name: name, Tries: tries, Expected: "a refusal, or nothing outside and no privilege", attempt: func(e *attackEnv) []string {
+			token := newToken()
+			archive, err := archiveOf(token, entries)
+			e.abortOn(err)
+			return e.findInput(token, archive)
+		},
+	}
+}
+
+// damagedTarAttack is an attack by a tar with changed bytes. The attacker wants the
+// sandbox to accept it.
+func damagedTarAttack(name, tries string, change func([]byte) ([]byte, error)) Attack {
+	return Attack{
+		Name: name, Tries: tries, Expected: "a refusal", attempt: func(e *attackEnv) []string {
+			token := newToken()
+			archive, err := archiveOf(token, []entry{{name: token}})
+			e.abortOn(err)
+			archive, err = change(archive)
+			e.abortOn(err)
+			got := e.findInput(token, archive)
+			j := e.job("nothing")
+			j.InputTar = bytes.NewReader(archive)
+			if res, err := e.run(e.ctx, j); err == nil {
+				got = append(got, "the sandbox accepted it: "+string(res.Logs))
+			}
+			return got
+		},
+	}
+}
+
+// archiveOf returns a tar of the entries, with the token in their names.
+func archiveOf(token string, entries []entry) ([]byte, error) {
+	withToken := func(s string) string { return strings.ReplaceAll(s, "TOKEN", token) }
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
 	for _, e := range entries {
-		records := map[string]string{}
+		h := &tar.Header{Typeflag: e.kind, PAXRecords: map[string]string{}}
 		for key, value := range e.pax {
-			records[key] = named(value)
+			h.PAXRecords[key] = withToken(value)
 		}
-		h := &tar.Header{Typeflag: e.kind, PAXRecords: records}
 		if e.kind != tar.TypeXGlobalHeader {
-			h.Name, h.Linkname, h.Mode = named(e.name), named(e.link), max(e.mode, 0o644)
+			h.Name, h.Linkname, h.Mode = withToken(e.name), withToken(e.link), max(e.mode, 0o644)
 		}
 		content := ""
 		if e.kind == 0 || e.kind == tar.TypeReg {
@@ -79,85 +118,47 @@ func archiveOf(a *attackEnv, token string, entries []entry) []byte {
 			h.Size = int64(len(content))
 		}
 		if err := w.WriteHeader(h); err != nil {
-			a.t.Fatalf("writing %q: %v", e.name, err)
+			return nil, fmt.Errorf("writing %q: %w", e.name, err)
 		}
 		if _, err := w.Write([]byte(content)); err != nil {
-			a.t.Fatal(err)
+			return nil, err
 		}
 	}
-	if err := w.Close(); err != nil {
-		a.t.Fatal(err)
-	}
-	return archive.Bytes()
+	err := w.Close()
+	return archive.Bytes(), err
 }
 
-func hostile(name, tries string, entries ...entry) Attack {
-	return Attack{
-		Name: name, Tries: tries, Seen: "a refusal, or nothing outside and no privilege", try: func(a *attackEnv) []string {
-			token := newToken()
-			return landing(a, token, archiveOf(a, token, entries))
-		},
-	}
-}
-
-// altered is an attack by a tar whose bytes are changed; that it is taken for a
-// good one is what the attacker wants.
-func altered(name, tries string, change func([]byte) []byte) Attack {
-	return Attack{
-		Name: name, Tries: tries, Seen: "a refusal", try: func(a *attackEnv) []string {
-			token := newToken()
-			archive := change(archiveOf(a, token, []entry{{name: token}}))
-			won := landing(a, token, archive)
-			j := a.job("nothing")
-			j.InputTar = bytes.NewReader(archive)
-			if res, err := a.run(a.ctx, j); err == nil {
-				won = append(won, "it was taken for good: "+string(res.Logs))
-			}
-			return won
-		},
-	}
-}
-
-// landing runs a job with the input, which looks for what came of it.
-func landing(a *attackEnv, token string, archive []byte) (won []string) {
-	a.t.Helper()
-	j := a.job("landed", token)
+// findInput runs a job with the input, and looks for it where it must not be: in the
+// container and on this machine.
+func (e *attackEnv) findInput(token string, archive []byte) (got []string) {
+	j := e.job("find-input", token)
 	j.InputTar = bytes.NewReader(archive)
-	res, err := a.run(a.ctx, j)
+	res, err := e.run(e.ctx, j)
 	var refused *sandbox.Error
 	switch {
 	case err == nil:
-		won = a.parse(string(res.Logs), true)["got"]
+		got = e.report(res.Logs)["got"]
 	case !errors.As(err, &refused) || refused.Op != sandbox.OpStage:
-		a.t.Fatalf("no refusal of the input: %v", err)
+		e.abort("the error is not a refusal of the input: %v", err)
 	}
-	a.t.Logf("%v\n%s", err, res.Logs)
+	e.logf("%v\n%s", err, res.Logs)
 	for _, dir := range []string{"/", "/tmp", "/etc", "/workspace", "."} {
-		if path := filepath.Join(dir, token); exists(path) {
-			won = append(won, "on the host: "+path)
+		path := filepath.Join(dir, token)
+		if _, err := os.Lstat(path); err == nil {
+			got = append(got, "on the host: "+path)
 		}
 	}
-	return won
+	return got
 }
 
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}
-
-// checksum is that of a tar's header.
+// checksum is the checksum field of a tar header.
 func checksum(header []byte) string {
 	sum := 0
 	for i, b := range header {
-		if i >= 148 && i < 156 {
+		if i >= 148 && i < 156 { // the field itself counts as spaces
 			b = ' '
 		}
 		sum += int(b)
 	}
-	digits := []byte("000000\x00 ")
-	for i := 5; i >= 0; i-- {
-		digits[i] = byte('0' + sum&7)
-		sum >>= 3
-	}
-	return string(digits)
+	return fmt.Sprintf("%06o\x00 ", sum)
 }

@@ -14,16 +14,16 @@ import (
 )
 
 func init() {
-	modes["lay-links"] = layLinks
-	modes["lay-specials"] = laySpecials
-	modes["lay-names"] = layNames
-	modes["lay-sparse"] = func([]string) {
+	modes["leave-links"] = leaveLinks
+	modes["leave-specials"] = leaveSpecials
+	modes["leave-names"] = leaveNames
+	modes["leave-sparse"] = func([]string) {
 		must(os.MkdirAll("/tmp/out", 0o755))
 		f, err := os.Create("/tmp/out/sparse")
 		must(err)
 		must(f.Truncate(1 << 36))
 	}
-	modes["lay-many"] = func([]string) {
+	modes["leave-many"] = func([]string) {
 		must(os.MkdirAll("/tmp/out", 0o755))
 		for i := range 12000 {
 			must(os.WriteFile(fmt.Sprintf("/tmp/out/%0250d", i), nil, 0o644))
@@ -32,12 +32,12 @@ func init() {
 	modes["swap"] = swap
 	modes["frames"] = frames
 	modes["marker"] = func([]string) { fmt.Print("HEAD\n[sandbox: 123456 bytes dropped]\nTAIL\n") }
-	modes["landed"] = landed
+	modes["find-input"] = findInput
 }
 
-// layLinks makes links in /tmp/out to what an attacker would like to read of the
+// leaveLinks makes links in /tmp/out to what an attacker would like to read of the
 // machine that collects.
-func layLinks([]string) {
+func leaveLinks([]string) {
 	must(os.MkdirAll("/tmp/out", 0o755))
 	for name, target := range map[string]string{
 		"passwd": "/etc/passwd", "hosts": "/etc/hosts", "up": "../../../../../../etc/hostname", "environ": "/proc/self/environ",
@@ -50,7 +50,7 @@ func layLinks([]string) {
 	say("looked", "a hard link to /etc/hosts: %v", err)
 }
 
-func laySpecials([]string) {
+func leaveSpecials([]string) {
 	must(os.MkdirAll("/tmp/out", 0o755))
 	must(syscall.Mkfifo("/tmp/out/fifo", 0o644))
 	must(unlessGVisor(syscall.Mknod("/tmp/out/node", syscall.S_IFCHR|0o644, 0)))
@@ -59,7 +59,7 @@ func laySpecials([]string) {
 	must(os.WriteFile("/tmp/out/kept", []byte("kept"), 0o644))
 }
 
-func layNames([]string) {
+func leaveNames([]string) {
 	must(os.MkdirAll("/tmp/out/d", 0o755))
 	for _, name := range []string{"a\nb", "\xff\xfe", `..\..\etc\passwd`, "..%2fetc", "...", "d/..x", "-rf", "$(id)", "\x1b[2J", " "} {
 		must(os.WriteFile("/tmp/out/"+name, []byte("kept"), 0o644))
@@ -98,9 +98,9 @@ func frames([]string) {
 	fmt.Println()
 }
 
-// landed looks for TOKEN, in names and in the targets of links, everywhere but
+// findInput looks for TOKEN, in names and in the targets of links, everywhere but
 // below /workspace.
-func landed(args []string) {
+func findInput(args []string) {
 	var seen int
 	filepath.WalkDir("/", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

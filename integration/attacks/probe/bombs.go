@@ -15,9 +15,9 @@ import (
 )
 
 func init() {
-	modes["hog"] = hog
+	modes["use-memory"] = useMemory
 	modes["fork"] = fork
-	modes["spin"] = spin
+	modes["use-cpu"] = useCPU
 	modes["print"] = func([]string) {
 		line := bytes.Repeat([]byte("0123456789abcde\n"), 1<<12)
 		for range 50 << 20 / len(line) {
@@ -34,8 +34,8 @@ func init() {
 
 const mib = 1 << 20
 
-// hogs are ways to hold a MiB of memory more.
-var hogs = map[string]func() error{
+// allocate has ways to hold a MiB of memory more.
+var allocate = map[string]func() error{
 	"heap": func() error { return touched(make([]byte, mib)) },
 	"memfd": func() error {
 		fd, err := call(sysMemfdCreate, text("hog"), 0)
@@ -79,12 +79,12 @@ func touched(memory []byte) error {
 	return nil
 }
 
-// hog wants MIB mebibytes of memory of a KIND.
-func hog(args []string) {
+// useMemory wants MIB mebibytes of memory of a KIND.
+func useMemory(args []string) {
 	wanted, _ := strconv.Atoi(args[1])
 	say("looked", "for %d MiB", wanted)
 	for i := range wanted {
-		if err := hogs[args[0]](); err != nil {
+		if err := allocate[args[0]](); err != nil {
 			try(fmt.Sprintf("%d MiB of %s", i+1, args[0]), err)
 			return
 		}
@@ -113,8 +113,8 @@ func fork(args []string) {
 	}
 }
 
-// spin computes in four threads and says what part of a CPU it had.
-func spin([]string) {
+// useCPU computes in four threads and says what part of a CPU it had.
+func useCPU([]string) {
 	runtime.GOMAXPROCS(4)
 	begin := time.Now()
 	for range 3 {

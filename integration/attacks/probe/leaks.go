@@ -17,7 +17,7 @@ func init() {
 	modes["search"] = search
 	modes["environment"] = environment
 	modes["host-name"] = hostName
-	modes["sockets"] = sockets
+	modes["engine-socket"] = sockets
 	modes["masked"] = masked
 	modes["kernel-addresses"] = kernelAddresses
 	modes["serials"] = serials
