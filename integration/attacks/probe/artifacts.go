@@ -35,8 +35,8 @@ func init() {
 	modes["find-input"] = findInput
 }
 
-// leaveLinks makes links in /tmp/out to what an attacker would like to read of the
-// machine that collects.
+// leaveLinks creates links to files that an attacker would like to read on the host
+// that collects the artifacts.
 func leaveLinks([]string) {
 	must(os.MkdirAll("/tmp/out", 0o755))
 	for name, target := range map[string]string{
@@ -66,15 +66,15 @@ func leaveNames([]string) {
 	}
 }
 
-// swap puts a link in the place of a directory and back, for ever, so that there
-// always is one of them.
+// swap replaces a directory with a link and back, forever. One of the two is there at
+// any time.
 func swap([]string) {
 	must(os.MkdirAll("/tmp/out", 0o755))
 	must(os.WriteFile("/tmp/out/hosts", []byte("kept"), 0o644))
 	must(os.Symlink("/etc", "/tmp/lure"))
-	say("looked", "for the moment of the collection")
+	say("looked", "for the moment of collection")
 	const exchange = 2
-	out, lure := text("/tmp/out"), text("/tmp/lure")
+	out, lure := cString("/tmp/out"), cString("/tmp/lure")
 	for {
 		err := failed(call(sysRenameat2, atFDCWD, out, atFDCWD, lure, exchange))
 		must(unlessGVisor(err))
@@ -87,7 +87,7 @@ func swap([]string) {
 	}
 }
 
-// frames prints what looks like the headers of the engine's own stream.
+// frames prints bytes that look like frame headers of the engine's stream.
 func frames([]string) {
 	for stream := range byte(4) {
 		header := [8]byte{stream}
@@ -98,8 +98,8 @@ func frames([]string) {
 	fmt.Println()
 }
 
-// findInput looks for TOKEN, in names and in the targets of links, everywhere but
-// below /workspace.
+// findInput looks for the TOKEN in file names everywhere except below /workspace, and
+// for privileges of files there.
 func findInput(args []string) {
 	var seen int
 	filepath.WalkDir("/", func(path string, d fs.DirEntry, err error) error {
@@ -123,11 +123,11 @@ func findInput(args []string) {
 		must(syscall.Lstat(path, &st))
 		switch {
 		case st.Mode&(syscall.S_ISUID|syscall.S_ISGID) != 0:
-			got("%s with the mode %o", path, st.Mode)
+			got("%s with mode %o", path, st.Mode)
 		case st.Mode&syscall.S_IFMT == syscall.S_IFBLK, st.Mode&syscall.S_IFMT == syscall.S_IFCHR:
 			got("the device %s", path)
 		case st.Uid != 65532 && st.Mode&syscall.S_IFMT != syscall.S_IFLNK:
-			got("%s of user %d", path, st.Uid)
+			got("%s, owned by user %d", path, st.Uid)
 		}
 		if _, err := syscall.Getxattr(path, "security.capability", make([]byte, 64)); err == nil {
 			got("%s with capabilities", path)
@@ -135,7 +135,7 @@ func findInput(args []string) {
 		return nil
 	})
 	if seen < 5 {
-		say("broken", "it saw %d files only", seen)
+		say("broken", "it saw only %d files", seen)
 	}
 	say("looked", "%d files", seen)
 }

@@ -34,11 +34,11 @@ func init() {
 
 const mib = 1 << 20
 
-// allocate has ways to hold a MiB of memory more.
+// allocate has functions that take one more MiB of memory and keep it.
 var allocate = map[string]func() error{
-	"heap": func() error { return touched(make([]byte, mib)) },
+	"heap": func() error { return touch(make([]byte, mib)) },
 	"memfd": func() error {
-		fd, err := call(sysMemfdCreate, text("hog"), 0)
+		fd, err := call(sysMemfdCreate, cString("hog"), 0)
 		if err == nil {
 			_, err = syscall.Write(fd, make([]byte, mib))
 		}
@@ -53,7 +53,7 @@ var allocate = map[string]func() error{
 		if errno != 0 {
 			return errno
 		}
-		return touched(unsafe.Slice(*(**byte)(unsafe.Pointer(&at)), mib))
+		return touch(unsafe.Slice(*(**byte)(unsafe.Pointer(&at)), mib))
 	},
 	"sockets": func() error {
 		for range 8 {
@@ -71,7 +71,7 @@ var allocate = map[string]func() error{
 	},
 }
 
-func touched(memory []byte) error {
+func touch(memory []byte) error {
 	for i := 0; i < len(memory); i += 4096 {
 		memory[i] = 1
 	}
@@ -79,7 +79,7 @@ func touched(memory []byte) error {
 	return nil
 }
 
-// useMemory wants MIB mebibytes of memory of a KIND.
+// useMemory takes memory of a KIND, so many MiB.
 func useMemory(args []string) {
 	wanted, _ := strconv.Atoi(args[1])
 	say("looked", "for %d MiB", wanted)
@@ -92,7 +92,7 @@ func useMemory(args []string) {
 	got("%d MiB of %s", wanted, args[0])
 }
 
-// fork makes processes until there can be no more.
+// fork creates processes until the kernel refuses one, or there are more than LIMIT.
 func fork(args []string) {
 	limit, _ := strconv.Atoi(args[0])
 	for made := 0; ; made++ {
@@ -113,19 +113,20 @@ func fork(args []string) {
 	}
 }
 
-// useCPU computes in four threads and says what part of a CPU it had.
+// useCPU computes in four threads for two seconds and measures how much CPU time it
+// gets.
 func useCPU([]string) {
 	runtime.GOMAXPROCS(4)
 	begin := time.Now()
 	for range 3 {
 		go func() {
 			for {
-				addless()
+				emptyCall()
 			}
 		}()
 	}
 	for time.Since(begin) < 2*time.Second {
-		addless()
+		emptyCall()
 	}
 	var used syscall.Rusage
 	must(syscall.Getrusage(syscall.RUSAGE_SELF, &used))
@@ -134,8 +135,8 @@ func useCPU([]string) {
 	if share > 0.75 {
 		got("%.2f CPUs", share)
 	}
-	say("looked", "it had %.2f CPUs", share)
+	say("looked", "it got %.2f CPUs", share)
 }
 
 //go:noinline
-func addless() {}
+func emptyCall() {}

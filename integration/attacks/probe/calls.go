@@ -29,8 +29,8 @@ func init() {
 	modes["kexec-reboot"] = func([]string) {
 		tryPrivilege("another kernel", failed(call(syscall.SYS_KEXEC_LOAD, 0, 0, 0, 0xffff0000)))
 		tryPrivilege("a reboot", failed(call(syscall.SYS_REBOOT, 0, 0, 0, 0)))
-		tryPrivilege("swap", failed(call(syscall.SYS_SWAPON, text("/nowhere"), 0)))
-		tryPrivilege("process accounting", failed(call(syscall.SYS_ACCT, text("/nowhere"))))
+		tryPrivilege("more swap", failed(call(syscall.SYS_SWAPON, cString("/nowhere"), 0)))
+		tryPrivilege("process accounting", failed(call(syscall.SYS_ACCT, cString("/nowhere"))))
 	}
 	modes["clock-and-name"] = func([]string) {
 		var now syscall.Timeval
@@ -59,7 +59,7 @@ func init() {
 	modes["kernel-log"] = func([]string) {
 		const readAll = 3
 		buffer := [4096]byte{}
-		try("the kernel's log", failed(call(syscall.SYS_SYSLOG, readAll, addr(&buffer), 4096)))
+		try("the kernel log", failed(call(syscall.SYS_SYSLOG, readAll, addr(&buffer), 4096)))
 	}
 }
 
@@ -74,21 +74,12 @@ func packetSocket([]string) {
 	trySocket("a packet socket", syscall.AF_PACKET, syscall.SOCK_RAW, 0x0300)
 }
 
-// ptrace seizes, which stops nobody, every process but its own.
+// ptrace attaches to every process but its own. PTRACE_SEIZE stops none of them.
 func ptrace(args []string) {
 	const seize = 0x4206
-	ids := []int{}
-	for _, arg := range args {
-		if id, err := strconv.Atoi(arg); err == nil {
-			ids = append(ids, id)
-		}
-	}
-	for id := 2; id < 1<<16; id++ {
-		ids = append(ids, id)
-	}
 	var refused int
-	for _, id := range ids {
-		if own(id) {
+	for _, id := range processIDs(args) {
+		if isOwnThread(id) {
 			continue
 		}
 		if _, err := call(syscall.SYS_PTRACE, seize, uintptr(id), 0, 0); err == nil {
@@ -100,8 +91,21 @@ func ptrace(args []string) {
 	say("denied", "%d process IDs", refused)
 }
 
-// own tells whether id is a thread of this process.
-func own(id int) bool {
+// processIDs returns the arguments that are numbers, and then all likely process IDs
+// but 1.
+func processIDs(args []string) (ids []int) {
+	for _, arg := range args {
+		if id, err := strconv.Atoi(arg); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	for id := 2; id < 1<<16; id++ {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func isOwnThread(id int) bool {
 	_, err := os.Stat("/proc/self/task/" + strconv.Itoa(id))
 	return err == nil
 }
@@ -113,9 +117,9 @@ const (
 
 func keyring([]string) {
 	const getID, join = 0, 1
-	try("a key", failed(call(syscall.SYS_ADD_KEY, text("user"), text("sandboxtest"), text("secret"), 6, processKeyring)))
-	try("the user's keyring", failed(call(syscall.SYS_KEYCTL, getID, userKeyring, 1)))
-	try("a session's keyring", failed(call(syscall.SYS_KEYCTL, join, 0)))
+	try("a key", failed(call(syscall.SYS_ADD_KEY, cString("user"), cString("attack"), cString("secret"), 6, processKeyring)))
+	try("the keyring of the user", failed(call(syscall.SYS_KEYCTL, getID, userKeyring, 1)))
+	try("a session keyring", failed(call(syscall.SYS_KEYCTL, join, 0)))
 }
 
 func bpf([]string) {
@@ -136,18 +140,18 @@ func perf([]string) {
 	const software, size, excludeKernel = 1, 64, 1 << 5
 	attr := [8]uint64{0: software | size<<32, 5: excludeKernel}
 	minus1 := ^uintptr(0)
-	try("a counter of its own", failed(call(syscall.SYS_PERF_EVENT_OPEN, addr(&attr), 0, minus1, minus1, 0)))
-	try("a counter of a CPU", failed(call(syscall.SYS_PERF_EVENT_OPEN, addr(&attr), minus1, 0, minus1, 0)))
+	try("a counter for itself", failed(call(syscall.SYS_PERF_EVENT_OPEN, addr(&attr), 0, minus1, minus1, 0)))
+	try("a counter for a CPU", failed(call(syscall.SYS_PERF_EVENT_OPEN, addr(&attr), minus1, 0, minus1, 0)))
 }
 
 func modules([]string) {
 	image := [64]byte{0x7f, 'E', 'L', 'F'}
-	tryPrivilege("a module", failed(call(syscall.SYS_INIT_MODULE, addr(&image), unsafe.Sizeof(image), text(""))))
-	fd, err := call(sysMemfdCreate, text("module"), 0)
+	tryPrivilege("a module", failed(call(syscall.SYS_INIT_MODULE, addr(&image), unsafe.Sizeof(image), cString(""))))
+	fd, err := call(sysMemfdCreate, cString("module"), 0)
 	if err != nil {
 		say("broken", "memfd: %v", err)
 		return
 	}
-	tryPrivilege("a module from a file", failed(call(sysFinitModule, uintptr(fd), text(""), 0)))
-	tryPrivilege("a module less", failed(call(syscall.SYS_DELETE_MODULE, text("no_such_module"), syscall.O_NONBLOCK)))
+	tryPrivilege("a module from a file", failed(call(sysFinitModule, uintptr(fd), cString(""), 0)))
+	tryPrivilege("the removal of a module", failed(call(syscall.SYS_DELETE_MODULE, cString("no_such_module"), syscall.O_NONBLOCK)))
 }

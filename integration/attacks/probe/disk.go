@@ -20,7 +20,8 @@ func init() {
 
 var writableDirs = []string{"/tmp", "/workspace", "/dev/shm", os.Getenv("HOME")}
 
-// fill writes files in all directories until nothing fits any more.
+// fill writes files in all writable directories until they are full, or hold more than
+// LIMIT MiB together.
 func fill(args []string) {
 	limit, _ := strconv.Atoi(args[0])
 	block := make([]byte, mib)
@@ -43,7 +44,7 @@ func fill(args []string) {
 	}
 }
 
-// sparse makes a file that is huge for whoever reads it.
+// sparse creates a file that takes no space and is huge for its reader.
 func sparse([]string) {
 	signal.Ignore(syscall.SIGXFSZ)
 	for _, dir := range writableDirs {

@@ -32,7 +32,7 @@ func init() {
 	}
 }
 
-// tryWrite opens a file for writing and writes nothing.
+// tryWrite opens a file for writing, but writes nothing.
 func tryWrite(path string) {
 	f, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if try("write access to "+path, err) {
@@ -42,7 +42,7 @@ func tryWrite(path string) {
 
 var harmlessDevices = []string{"null", "zero", "full", "random", "urandom", "tty", "ptmx"}
 
-// devices opens all that is in /dev, and what hosts have there.
+// devices opens everything in /dev, and what hosts usually have there.
 func devices([]string) {
 	paths := []string{"/dev/mem", "/dev/kmem", "/dev/port", "/dev/kmsg", "/dev/kvm", "/dev/fuse", "/dev/net/tun", "/dev/loop-control", "/dev/sda", "/dev/vda", "/dev/console"}
 	filepath.WalkDir("/dev", func(path string, d fs.DirEntry, err error) error {
@@ -61,8 +61,8 @@ func devices([]string) {
 	}
 }
 
-// mknod makes nodes of the memory and of the disks, among them the one that the
-// engine's own files are on.
+// mknod creates device nodes for memory, consoles and disks. The first disk is the one
+// that holds the files of the engine.
 func mknod([]string) {
 	disk := uint64(8 << 8)
 	var st syscall.Stat_t
@@ -86,10 +86,9 @@ func mknod([]string) {
 	}
 }
 
-// writeTree tries every file of a tree that is nobody's own, and reports in few
-// lines. Behind a name that the engine hides is /dev/null. Anybody may write to
-// the files of /proc/pressure: that is how a process asks to be woken up, and
-// changes nothing for others.
+// writeTree opens every regular file of a tree for writing, except those of processes.
+// Refusals are only counted. Any process may write to the files of /proc/pressure, to
+// ask for notifications; nobody else notices.
 func writeTree(root string) {
 	var tried int
 	filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -108,8 +107,8 @@ func writeTree(root string) {
 		}
 		return nil
 	})
-	if tried < 100 && !(gvisor() && tried > 0) {
-		say("broken", "%s has %d files only", root, tried)
+	if tried < 100 && !(onGVisor() && tried > 0) {
+		say("broken", "%s has only %d files", root, tried)
 	}
 	say("looked", "%d files of %s", tried, root)
 }
@@ -124,14 +123,14 @@ func writeRoot([]string) {
 	for _, path := range []string{"/probe", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"} {
 		tryWrite(path)
 	}
-	try("another name of /probe", os.Rename("/probe", "/tmp/probe"))
+	try("another name for /probe", os.Rename("/probe", "/tmp/probe"))
 	try("the mode of /probe", os.Chmod("/probe", 0o7777))
 }
 
-// coreDump lets a child die of a signal that dumps core.
+// coreDump kills a child with a signal that dumps core.
 func coreDump([]string) {
 	unlimited := syscall.Rlimit{Cur: ^uint64(0), Max: ^uint64(0)}
-	try("core dumps without limit", syscall.Setrlimit(syscall.RLIMIT_CORE, &unlimited))
+	try("core dumps without a limit", syscall.Setrlimit(syscall.RLIMIT_CORE, &unlimited))
 	c := exec.Command("/proc/self/exe", "abort")
 	c.Dir = "/tmp"
 	c.Env = []string{"GOTRACEBACK=crash"}
@@ -146,5 +145,5 @@ func coreDump([]string) {
 	if left, _ := filepath.Glob("/tmp/core*"); left != nil {
 		got("a core file: %v", left)
 	}
-	say("looked", "for a core of a process that ended with %v", c.ProcessState)
+	say("looked", "for the core of a process that ended with %v", c.ProcessState)
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// forever says what it has come to, and stays there.
+// forever prints what the program has achieved, and never returns.
 func forever(what string, err error) error {
 	if err == nil {
 		fmt.Println(what)
@@ -20,8 +20,8 @@ func forever(what string, err error) error {
 	return err
 }
 
-// bomb forks, and so does every child, as fast as it can. The first process
-// tells when it cannot fork any more.
+// bomb is a fork bomb: every child forks too, as fast as it can. The first process says
+// when it cannot fork any more.
 //
 //go:nosplit
 func bomb() {
@@ -41,8 +41,8 @@ func pid() uintptr {
 	return id
 }
 
-// vfork has a thread in uninterruptible sleep: it waits for a child to execute
-// something, which that never does.
+// vfork keeps a thread in uninterruptible sleep: the thread waits until its child
+// executes a program, and the child never does.
 func vfork() error {
 	thread := make(chan int)
 	go func() {
@@ -72,7 +72,7 @@ func vforkAndPause() {
 	}
 }
 
-// traceExit holds a child at its exit, as its tracer.
+// traceExit traces a child and stops it at its exit.
 func traceExit() error {
 	runtime.LockOSThread()
 	child, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{Sys: &syscall.SysProcAttr{Ptrace: true}})
@@ -92,7 +92,7 @@ func traceExit() error {
 	return forever("held", err)
 }
 
-// traceInit holds PID 1.
+// traceInit traces PID 1 and stops it.
 func traceInit() error {
 	runtime.LockOSThread()
 	err := syscall.PtraceAttach(1)

@@ -33,7 +33,7 @@ func init() {
 	}
 }
 
-// search looks for TOKEN in all that it can read, but itself.
+// search looks for the TOKEN in everything that it can read except itself.
 func search(args []string) {
 	token := []byte(args[0])
 	self := "/proc/" + itself()
@@ -53,7 +53,7 @@ func search(args []string) {
 				content, _ := io.ReadAll(io.LimitReader(f, 1<<16))
 				f.Close()
 				read++
-				// The init carries this probe's own command line.
+				// The command line of the init ends with that of this probe.
 				if bytes.Contains(content, token) && path != "/proc/1/cmdline" && !strings.HasPrefix(path, "/proc/1/task/") {
 					got("the token in %s", path)
 				}
@@ -62,7 +62,7 @@ func search(args []string) {
 		})
 	}
 	if read < 50 {
-		say("broken", "it read %d files only", read)
+		say("broken", "it read only %d files", read)
 	}
 	say("looked", "%d files", read)
 }
@@ -72,7 +72,8 @@ func itself() string {
 	return name
 }
 
-// environment wants more variables than the NAMES, its own or the init's.
+// environment looks for variables besides the NAMES, in its own environment and in that
+// of the init.
 func environment(names []string) {
 	for _, path := range []string{"/proc/self/environ", "/proc/1/environ"} {
 		content, err := os.ReadFile(path)
@@ -90,7 +91,7 @@ func environment(names []string) {
 	}
 }
 
-// hostName looks for NAME as a word where names of machines stand.
+// hostName looks for the NAME as a word where the system stores host names.
 func hostName(args []string) {
 	for _, path := range []string{"/proc/sys/kernel/hostname", "/proc/sys/kernel/domainname", "/etc/hostname", "/etc/hosts", "/proc/self/environ"} {
 		content, err := os.ReadFile(path)
@@ -106,7 +107,7 @@ func hostName(args []string) {
 	}
 }
 
-// sockets looks for any in the file system, and for the engine's by name.
+// sockets looks for sockets in the filesystem, and for those of engines by name.
 func sockets([]string) {
 	filepath.WalkDir("/", func(path string, d fs.DirEntry, err error) error {
 		if path == "/proc" || path == "/sys" {
@@ -124,11 +125,11 @@ func sockets([]string) {
 	content, err := os.ReadFile("/proc/net/unix")
 	must(err)
 	if lines := bytes.Count(content, []byte("\n")); lines > 1 {
-		got("%d sockets of others: %s", lines-1, content)
+		got("%d sockets of other processes: %s", lines-1, content)
 	}
 }
 
-// masked reads what the engine hides.
+// masked reads the files that engines mask.
 func masked([]string) {
 	for _, path := range []string{"/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/sched_debug", "/proc/kmsg"} {
 		f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -167,7 +168,7 @@ func kernelAddresses([]string) {
 	}
 }
 
-// serials are what tells a machine from all others.
+// serials reads what identifies this machine.
 func serials([]string) {
 	for _, path := range []string{"/etc/machine-id", "/sys/class/dmi/id/product_uuid", "/sys/class/dmi/id/product_serial", "/sys/class/dmi/id/board_serial"} {
 		_, err := os.ReadFile(path)
@@ -175,7 +176,7 @@ func serials([]string) {
 	}
 }
 
-// hostFacts looks for LINES of the host's, and for signs of work that is not its
+// hostFacts looks for LINES of files on the host, and for signs of load that is not its
 // own.
 func hostFacts(lines []string) {
 	for _, path := range []string{"/proc/meminfo", "/proc/stat", "/proc/loadavg", "/proc/pressure/cpu"} {
@@ -196,7 +197,7 @@ func hostFacts(lines []string) {
 	}
 }
 
-// enginePaths looks for directories of the engine in the table of mounts.
+// enginePaths looks for directories of the engine in the mount table.
 func enginePaths([]string) {
 	content, err := os.ReadFile("/proc/self/mountinfo")
 	must(err)
@@ -204,10 +205,10 @@ func enginePaths([]string) {
 		for _, mark := range []string{"upperdir=", "/containers/", "/volumes/"} {
 			if _, after, found := strings.Cut(line, mark); found {
 				path, _, _ := strings.Cut(after, ",")
-				got("a path of the engine's: %s%s", mark, path)
+				got("a path of the engine: %s%s", mark, path)
 				return
 			}
 		}
 	}
-	say("looked", "%d bytes of mounts", len(content))
+	say("looked", "%d bytes of the mount table", len(content))
 }

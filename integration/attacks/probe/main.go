@@ -1,14 +1,14 @@
 //go:build linux && (amd64 || arm64)
 
-// Probe is the attacker of package sandboxtest. Each mode tries one thing with
-// the kernel's own calls and says what came of it, a line each:
+// Probe is the hostile program of package attacks. Each mode makes one attempt with
+// system calls and prints what became of it, one line for each fact:
 //
-//	got:     the attacker has what it wanted
-//	denied:  it was refused
-//	looked:  where it searched
-//	broken:  the try was wrong in itself and tells nothing
+//	got:     the attacker got something that it wanted
+//	denied:  the kernel refused something
+//	looked:  where the attacker searched
+//	broken:  the attempt itself was wrong, so it tells nothing
 //
-// The last line is "done". Besides it has tasks for other tests.
+// The last line is "done". Probe also has tasks for other tests of the module.
 package main
 
 import (
@@ -25,7 +25,7 @@ var modes = map[string]func(args []string){}
 func init() {
 	modes["nothing"] = func([]string) {}
 	modes["kernel"] = func([]string) {
-		if gvisor() {
+		if onGVisor() {
 			say("looked", "gVisor")
 		} else {
 			say("looked", "Linux")
@@ -33,9 +33,9 @@ func init() {
 	}
 }
 
-// gvisor tells whether the kernel is gVisor's, which calls itself the same in
-// every version.
-func gvisor() bool {
+// onGVisor tells whether the kernel is gVisor's, which names itself the same in every
+// version.
+func onGVisor() bool {
 	version, err := os.ReadFile("/proc/version")
 	must(err)
 	return strings.HasSuffix(string(version), "#1 SMP Sun Jan 10 15:06:54 PST 2016\n")
@@ -69,15 +69,15 @@ func say(kind, format string, args ...any) {
 	fmt.Printf("%s: %s\n", kind, text)
 }
 
-// unlessGVisor is for what gVisor's kernel does not have.
+// unlessGVisor ignores an error on gVisor's kernel, for features that it lacks.
 func unlessGVisor(err error) error {
-	if gvisor() {
+	if onGVisor() {
 		return nil
 	}
 	return err
 }
 
-// must is for what comes before the try.
+// must reports an error in the preparation of an attempt.
 func must(err error) {
 	if err != nil {
 		say("broken", "%v", err)
@@ -86,8 +86,8 @@ func must(err error) {
 
 func got(format string, args ...any) { say("got", format, args...) }
 
-// refusals are the errors by which the kernel says no. Others, such as EINVAL,
-// are more likely a fault of the probe.
+// refusals are the errors by which a kernel refuses. Others, such as EINVAL, more likely
+// show a mistake in the probe.
 var refusals = []error{
 	syscall.EPERM, syscall.EACCES, syscall.EROFS, syscall.ENOSYS, syscall.ENOENT, syscall.ESRCH, syscall.ENXIO, syscall.ENODEV,
 	syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT, syscall.ESOCKTNOSUPPORT, syscall.ENETUNREACH, syscall.EHOSTUNREACH,
@@ -95,14 +95,14 @@ var refusals = []error{
 	syscall.ETXTBSY, syscall.EXDEV, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.EOPNOTSUPP, syscall.ENOKEY,
 }
 
-// try says that the attacker has got what, or why not.
+// try reports that the attacker got something, or why it did not.
 func try(what string, err error) bool {
 	switch {
 	case err == nil:
 		got("%s", what)
 	case slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) }):
 		say("denied", "%s: %v", what, err)
-	case gvisor() && (errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTTY)):
+	case onGVisor() && (errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTTY)):
 		say("denied", "%s: unknown to gVisor: %v", what, err)
 	default:
 		say("broken", "%s: %v", what, err)
@@ -110,8 +110,8 @@ func try(what string, err error) bool {
 	return err == nil
 }
 
-// tryPrivilege is for calls with arguments that no kernel takes, so that they do
-// no harm: whoever gets past the check of the privilege has it.
+// tryPrivilege is try for a call with arguments that no kernel accepts, so that it does
+// no harm. Any other error than a refusal means that the attacker has the privilege.
 func tryPrivilege(what string, err error) {
 	for _, refusal := range []error{syscall.EPERM, syscall.EACCES, syscall.ENOSYS} {
 		if errors.Is(err, refusal) {
@@ -121,17 +121,3 @@ func tryPrivilege(what string, err error) {
 	}
 	got("%s: %v", what, err)
 }
-
-// call is a system call; its result is -1 beside an error.
-func call(number uintptr, args ...uintptr) (int, error) {
-	a := [6]uintptr{}
-	copy(a[:], args)
-	result, _, errno := syscall.Syscall6(number, a[0], a[1], a[2], a[3], a[4], a[5])
-	if errno != 0 {
-		return -1, errno
-	}
-	return int(result), nil
-}
-
-// failed is the error alone.
-func failed(_ int, err error) error { return err }

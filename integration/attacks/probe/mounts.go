@@ -35,14 +35,14 @@ func remount([]string) {
 
 func newMountAPI([]string) {
 	const clone, recursive = 1, 0x8000
-	try("a copy of the tree of mounts", failed(call(sysOpenTree, atFDCWD, text("/"), clone|recursive)))
-	try("a new tmpfs", failed(call(sysFsopen, text("tmpfs"), 0)))
+	try("a copy of the mount tree", failed(call(sysOpenTree, atFDCWD, cString("/"), clone|recursive)))
+	try("a new tmpfs", failed(call(sysFsopen, cString("tmpfs"), 0)))
 }
 
 func unmount([]string) {
 	for _, path := range []string{"/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware", "/proc/sys", "/sbin/docker-init", "/etc/hosts"} {
 		if _, err := os.Lstat(path); err == nil {
-			try("what is below "+path, syscall.Unmount(path, syscall.MNT_DETACH))
+			try("what "+path+" covers", syscall.Unmount(path, syscall.MNT_DETACH))
 		}
 	}
 }
@@ -54,8 +54,8 @@ type fileHandle struct {
 	data  [128]byte
 }
 
-// openByHandle asks for the root directory, inode 2, of the disk that the
-// engine's /etc/hosts is on: so files of the host have been read before.
+// openByHandle opens inode 2, which is the root directory, on the disk that holds the
+// engine's /etc/hosts. Containers have read files of hosts this way.
 func openByHandle([]string) {
 	base := "/etc/hosts"
 	if _, err := os.Stat(base); err != nil {
@@ -68,11 +68,11 @@ func openByHandle([]string) {
 	}
 	named := fileHandle{bytes: 128}
 	var id int32
-	if _, err := call(sysNameToHandleAt, atFDCWD, text(base), addr(&named), addr(&id), 0); err != nil {
+	if _, err := call(sysNameToHandleAt, atFDCWD, cString(base), addr(&named), addr(&id), 0); err != nil {
 		say("looked", "a handle of %s: %v", base, err)
 	}
 	root := fileHandle{bytes: 8, kind: 1, data: [128]byte{2}}
 	for _, h := range []*fileHandle{&root, &named} {
-		tryPrivilege("a file of the host's disk by its number", failed(call(sysOpenByHandleAt, uintptr(fd), addr(h), syscall.O_RDONLY)))
+		tryPrivilege("a file on the disk of the host, by its handle", failed(call(sysOpenByHandleAt, uintptr(fd), addr(h), syscall.O_RDONLY)))
 	}
 }

@@ -44,11 +44,11 @@ func userNamespace([]string) {
 	got("a user namespace by clone3")
 }
 
-// unshare puts the thread that it is on into other namespaces.
+// unshare creates namespaces for children, and then for its own thread.
 func unshare([]string) {
 	for name, flag := range namespaceFlags {
 		if flag == newTime {
-			continue // clone takes this bit for a signal's number
+			continue // clone reads this bit as part of a signal number
 		}
 		c := exec.Command("/proc/self/exe", "nothing")
 		c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: uintptr(flag)}
@@ -64,8 +64,8 @@ func setns([]string) {
 	runtime.LockOSThread()
 	links, _ := filepath.Glob("/proc/[0-9]*/ns/*")
 	for _, link := range links {
-		// To enter one's own user namespace, or another time with more threads than
-		// one, is an error of its own.
+		// EINVAL is right here: a process cannot enter its own user namespace, or with
+		// several threads a time namespace.
 		if kind := filepath.Base(link); kind == "user" || strings.HasPrefix(kind, "time") {
 			continue
 		}
@@ -108,20 +108,20 @@ func otherRoots([]string) {
 	}
 }
 
-// ours tells whether this program opened fd itself, as the Go runtime does with
-// its cgroup's files: what came through exec is open without FD_CLOEXEC.
-func ours(fd int) bool {
+// openedHere tells whether this program opened fd itself, as the Go runtime opens files
+// of its cgroup. A descriptor that came through exec has no FD_CLOEXEC.
+func openedHere(fd int) bool {
 	flags, err := call(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD)
 	return err == nil && flags&syscall.FD_CLOEXEC != 0
 }
 
-// descriptors looks for files of the host that the runtime left open.
+// descriptors looks for host files that the runtime left open.
 func descriptors([]string) {
 	for _, process := range []string{"self", "1"} {
 		for fd := range 256 {
 			path := "/proc/" + process + "/fd/" + strconv.Itoa(fd)
 			target, err := os.Readlink(path)
-			if process == "self" && ours(fd) {
+			if process == "self" && openedHere(fd) {
 				continue
 			}
 			if err == nil && strings.HasPrefix(target, "/") && target != "/dev/null" {

@@ -21,20 +21,20 @@ func init() {
 	modes["need-timers"] = func([]string) { try("a timer", timer()) }
 }
 
-// lock takes a lock on a file that the engine mounts in every container.
+// lock locks a file that the engine mounts into every container.
 func lock([]string) {
 	f, err := os.Open("/sbin/docker-init")
 	if err != nil {
-		try("the init's file", err)
+		try("the file of the init", err)
 		return
 	}
-	addr(f) // kept open
+	addr(f) // keeps it open
 	try("the lock", syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB))
 }
 
 var watching = -1
 
-// watch begins to watch that file, and watched tells whether anybody opened it.
+// watch starts to watch the same file, and watched tells whether anyone opened it.
 func watch([]string) {
 	var err error
 	if watching, err = syscall.InotifyInit1(syscall.IN_NONBLOCK); err == nil {
@@ -54,7 +54,7 @@ func watched([]string) {
 	say("looked", "for events: %v", err)
 }
 
-// takeAll uses up what the kernel counts by user, in ten seconds at most.
+// takeAll takes a resource until the kernel refuses more, for ten seconds at most.
 func takeAll(what string, one func() error) {
 	begun := time.Now()
 	for i := 0; time.Since(begun) < 10*time.Second; i++ {
@@ -75,8 +75,8 @@ var queues int
 
 func mqueue() error {
 	queues++
-	attr := [8]int64{1: 10, 2: 8192} // messages, and bytes of each
-	_, err := call(syscall.SYS_MQ_OPEN, text(fmt.Sprint("q", queues)), syscall.O_CREAT|syscall.O_RDWR, 0o666, addr(&attr))
+	attr := [8]int64{1: 10, 2: 8192} // the number of messages, and the size of each
+	_, err := call(syscall.SYS_MQ_OPEN, cString(fmt.Sprint("q", queues)), syscall.O_CREAT|syscall.O_RDWR, 0o666, addr(&attr))
 	return err
 }
 

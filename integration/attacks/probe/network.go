@@ -19,14 +19,14 @@ func init() {
 		l, err := net.Listen(args[0], args[1])
 		must(err)
 		if err == nil {
-			addr(&l) // kept open
+			addr(&l) // keeps it open
 		}
 	}
 	modes["resolve"] = resolve
 	modes["configure"] = configure
 }
 
-// interfaces looks for any beside the loopback, and for routes.
+// interfaces looks for interfaces besides the loopback, and for routes.
 func interfaces([]string) {
 	list, err := net.Interfaces()
 	must(err)
@@ -52,7 +52,7 @@ func interfaces([]string) {
 	}
 }
 
-// connect connects to NETWORK/ADDRESS each.
+// connect connects to each NETWORK/ADDRESS.
 func connect(args []string) {
 	for _, arg := range args {
 		network, address, _ := strings.Cut(arg, "/")

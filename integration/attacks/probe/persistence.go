@@ -31,18 +31,18 @@ func init() {
 		try("the queue", failed(call(syscall.SYS_MSGGET, ipcKey, 0)))
 	}
 	modes["leave-mqueue"] = func([]string) {
-		try("a queue", failed(call(syscall.SYS_MQ_OPEN, text("sandboxtest"), syscall.O_CREAT|syscall.O_RDWR, 0o666, 0)))
+		try("a queue", failed(call(syscall.SYS_MQ_OPEN, cString("attack"), syscall.O_CREAT|syscall.O_RDWR, 0o666, 0)))
 	}
 	modes["find-mqueue"] = func([]string) {
-		try("the queue", failed(call(syscall.SYS_MQ_OPEN, text("sandboxtest"), syscall.O_RDWR, 0, 0)))
+		try("the queue", failed(call(syscall.SYS_MQ_OPEN, cString("attack"), syscall.O_RDWR, 0, 0)))
 	}
 	modes["leave-key"] = func([]string) {
-		try("a key", failed(call(syscall.SYS_ADD_KEY, text("user"), text("sandboxtest"), text("secret"), 6, userKeyring)))
+		try("a key", failed(call(syscall.SYS_ADD_KEY, cString("user"), cString("attack"), cString("secret"), 6, userKeyring)))
 	}
 	modes["find-key"] = func([]string) {
-		try("the key", failed(call(syscall.SYS_REQUEST_KEY, text("user"), text("sandboxtest"), 0, 0)))
+		try("the key", failed(call(syscall.SYS_REQUEST_KEY, cString("user"), cString("attack"), 0, 0)))
 		const search = 10
-		try("the key in the user's keyring", failed(call(syscall.SYS_KEYCTL, search, userKeyring, text("user"), text("sandboxtest"), 0)))
+		try("the key in the user's keyring", failed(call(syscall.SYS_KEYCTL, search, userKeyring, cString("user"), cString("attack"), 0)))
 	}
 }
 

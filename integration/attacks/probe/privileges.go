@@ -18,13 +18,13 @@ func init() {
 		if err != nil || info.Mode()&os.ModeSetuid == 0 {
 			say("broken", "/setuid: %v, %v", info, err)
 		}
-		become("/setuid")
+		runPrivileged("/setuid")
 	}
 	modes["file-capabilities"] = func([]string) {
 		if _, err := syscall.Getxattr("/filecaps", "security.capability", make([]byte, 64)); err != nil {
 			must(unlessGVisor(err))
 		}
-		become("/filecaps")
+		runPrivileged("/filecaps")
 	}
 	modes["capabilities"] = capabilities
 	modes["filters-off"] = filtersOff
@@ -39,7 +39,7 @@ func init() {
 	}
 }
 
-// processStatus is /proc/self/status, by field.
+// processStatus returns the fields of /proc/self/status.
 func processStatus() (map[string]string, error) {
 	content, err := os.ReadFile("/proc/self/status")
 	fields := map[string]string{}
@@ -61,13 +61,13 @@ func statusOf(name string) string {
 func setuidCalls([]string) {
 	try("user 0", failed(call(syscall.SYS_SETUID, 0)))
 	try("group 0", failed(call(syscall.SYS_SETGID, 0)))
-	try("the group 0 besides", failed(call(syscall.SYS_SETGROUPS, 1, addr(new([1]uint32)))))
+	try("group 0 as another group", failed(call(syscall.SYS_SETGROUPS, 1, addr(new([1]uint32)))))
 	must(os.WriteFile("/tmp/owned", nil, 0o755))
-	try("a file of root's", os.Chown("/tmp/owned", 0, 0))
+	try("a file owned by root", os.Chown("/tmp/owned", 0, 0))
 }
 
-// become runs a program that the file's mode or attributes give privileges to.
-func become(path string) {
+// runPrivileged runs a program whose mode or attributes give it privileges.
+func runPrivileged(path string) {
 	out, err := exec.Command(path, "identity").Output()
 	if err != nil {
 		try("to run "+path, err)
@@ -90,10 +90,10 @@ func capabilities([]string) {
 	data := [6]uint32{1 << 21, 1 << 21, 0, 0, 0, 0}
 	try("CAP_SYS_ADMIN", failed(call(syscall.SYS_CAPSET, addr(&header), addr(&data))))
 	const ambient, raise, sysAdmin = 47, 2, 21
-	try("CAP_SYS_ADMIN for what it executes", failed(call(syscall.SYS_PRCTL, ambient, raise, sysAdmin)))
+	try("CAP_SYS_ADMIN for programs that it executes", failed(call(syscall.SYS_PRCTL, ambient, raise, sysAdmin)))
 	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
-		if set == "CapAmb" && gvisor() {
-			continue // it has no such set
+		if set == "CapAmb" && onGVisor() {
+			continue // which has no ambient set
 		}
 		if value := statusOf(set); strings.Trim(value, "0") != "" {
 			got("%s %s", set, value)
@@ -102,8 +102,8 @@ func capabilities([]string) {
 	}
 }
 
-// filtersOff tries to get rid of what it was started with. The kernel answers
-// EINVAL, so the outcome is read back.
+// filtersOff turns off no_new_privs and seccomp, and reads both back: the answer of the
+// kernel is EINVAL in any case.
 func filtersOff([]string) {
 	const setNoNewPrivs, getNoNewPrivs, setSeccomp = 38, 39, 22
 	call(syscall.SYS_PRCTL, setNoNewPrivs, 0)

@@ -13,8 +13,8 @@ import (
 	"syscall"
 )
 
-// report tells all that a job can find out about its confinement. A value that
-// is empty in a good container names what is wrong.
+// report returns everything that a job can find out about its confinement. Some values
+// list what is wrong, and are empty in a hardened container.
 func report() (map[string]string, error) {
 	facts := map[string]string{
 		"parent":       strconv.Itoa(os.Getppid()),
@@ -52,13 +52,13 @@ func initProcess(facts map[string]string) error {
 	return err
 }
 
-// otherProcesses are those beside this one and PID 1.
+// otherProcesses lists the processes besides this one and PID 1.
 func otherProcesses() string {
 	var others []string
 	names, _ := filepath.Glob("/proc/[0-9]*/comm")
 	for _, name := range names {
 		if pid := filepath.Base(filepath.Dir(name)); pid != "1" && pid != strconv.Itoa(os.Getpid()) {
-			comm, _ := os.ReadFile(name) // empty if it has just ended
+			comm, _ := os.ReadFile(name) // empty if the process has just ended
 			others = append(others, strings.TrimSpace(string(comm)))
 		}
 	}
@@ -72,8 +72,8 @@ func coreLimit(facts map[string]string) error {
 	return err
 }
 
-// cgroup lists where this process is in each hierarchy, as its namespace shows
-// it.
+// cgroup lists the paths of this process in all hierarchies, as its namespace shows
+// them.
 func cgroup(facts map[string]string) error {
 	content, err := os.ReadFile("/proc/self/cgroup")
 	var paths []string
@@ -85,8 +85,8 @@ func cgroup(facts map[string]string) error {
 	return err
 }
 
-// upInterfaces lists those that are up: kernels with tunnel modules put some that
-// are down into every new namespace.
+// upInterfaces lists the interfaces that are up. Kernels with tunnel modules create
+// others, which are down, in every new namespace.
 func upInterfaces(facts map[string]string) error {
 	list, err := net.Interfaces()
 	var up []string

@@ -12,9 +12,9 @@ import (
 
 const cgroupRoot = "/sys/fs/cgroup/"
 
-// limits reads the container's own cgroup, of version 2 or 1, in one form:
-// CPUs, bytes of memory, bytes of swap, processes; "max" is no limit. Swap is
-// missing where the kernel does not account for it.
+// limits reads the limits of the container from its cgroup, of version 2 or 1: the
+// number of CPUs, bytes of memory and of swap, and the number of processes. "max" is no
+// limit. Swap is missing if the kernel does not account for it.
 func limits() (map[string]string, error) {
 	read := limitsV2
 	if _, err := os.Stat(cgroupRoot + "cgroup.controllers"); errors.Is(err, fs.ErrNotExist) {
@@ -46,7 +46,7 @@ func limitsV1() map[string]string {
 		"memory": byteCount(memory),
 		"pids":   value("pids/pids.max"),
 	}
-	// Version 1 limits the sum of both.
+	// Version 1 limits the sum of memory and swap.
 	if sum := value("memory/memory.memsw.limit_in_bytes"); sum != "" {
 		facts["swap"] = byteCount(number(sum))
 		if memory < unlimited {
@@ -56,13 +56,14 @@ func limitsV1() map[string]string {
 	return facts
 }
 
-// value is the content of a file of the cgroup, "" if there is none.
+// value returns the content of a cgroup file, or "" if there is none.
 func value(file string) string {
 	content, _ := os.ReadFile(cgroupRoot + file)
 	return strings.TrimSpace(string(content))
 }
 
-// unlimited is below what version 1 shows for no limit, and above any real one.
+// unlimited is less than what version 1 shows for no limit, and more than any real
+// limit.
 const unlimited = 1 << 60
 
 func byteCount(n int64) string {
@@ -79,7 +80,7 @@ func ratio(quota, period string) string {
 	return strconv.FormatFloat(float64(number(quota))/float64(number(period)), 'g', -1, 64)
 }
 
-// number is -1 for what is none.
+// number returns -1 if the text is not a number.
 func number(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"syscall"
 )
 
-// unmasked lists what engines have masked since long ago and is not: a masked
-// file is the null device, a masked directory is empty.
+// unmasked lists the paths that all engines mask and that are not masked here. A masked
+// file is the null device, and a masked directory is empty.
 func unmasked() string {
 	var bare []string
 	for _, path := range []string{
@@ -42,12 +42,12 @@ func isNull(info fs.FileInfo) bool {
 	return info.Mode()&fs.ModeCharDevice != 0 && info.Sys().(*syscall.Stat_t).Rdev == null
 }
 
-// notReadOnly lists what should be a read-only mount and is not. The user's own
-// lack of rights would hide that from an attempt to write.
+// notReadOnly lists the paths that should be on a read-only mount and are not. Writing
+// would not show that, since file modes keep this user out as well.
 func notReadOnly() string {
 	const readOnly = 1 // ST_RDONLY of statvfs(3)
 	var open []string
-	paths, _ := filepath.Glob("/sys/fs/cgroup/*") // in version 1 each is a mount
+	paths, _ := filepath.Glob("/sys/fs/cgroup/*") // each is a mount in version 1
 	for _, path := range append(paths, "/", "/sys", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger") {
 		var stat syscall.Statfs_t
 		err := syscall.Statfs(path, &stat)
@@ -58,7 +58,7 @@ func notReadOnly() string {
 	return strings.Join(open, " ")
 }
 
-// writes tries to make a file in directories of the image.
+// writes creates a file in directories of the image.
 func writes(facts map[string]string) error {
 	for _, dir := range []string{"/", "/bin", "/etc", "/usr"} {
 		err := os.WriteFile(filepath.Join(dir, "new"), nil, 0o644)
@@ -67,13 +67,13 @@ func writes(facts map[string]string) error {
 	return nil
 }
 
-// writable finds every path that this user may write to. Left out are the files
-// of processes, the null device, which also stands where engines mask a file,
-// and /proc/pressure, where the kernel takes anybody's wish to be notified.
+// writable finds every path that this user may write to. It leaves out the files of
+// processes, the null device, which engines also mount over files that they mask, and
+// /proc/pressure, where any process may ask for notifications.
 func writable(facts map[string]string) error {
 	return filepath.WalkDir("/", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return nil // not readable; whether it is writable was asked before
+			return nil // it cannot be read; whether it is writable is known by now
 		}
 		if process, _ := filepath.Match("/proc/[0-9]*", path); process || path == "/proc/pressure" {
 			return fs.SkipDir
@@ -91,8 +91,8 @@ func writable(facts map[string]string) error {
 	})
 }
 
-// describe tells a directory's kind of file system, the size of a tmpfs, and
-// whether a program that is written there can be executed.
+// describe returns the filesystem type of a directory, the size if it is a tmpfs, and
+// whether a program written there can be executed.
 func describe(dir string) (string, error) {
 	const tmpfs, mqueue = 0x01021994, 0x19800202
 	var stat syscall.Statfs_t

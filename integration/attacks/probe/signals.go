@@ -19,7 +19,7 @@ func init() {
 		if err := syscall.Kill(-1, syscall.SIGKILL); err != nil {
 			say("denied", "%v", err)
 		} else {
-			say("looked", "it signalled all that it may")
+			say("looked", "it signalled every process that it may")
 		}
 	}
 	modes["kill-group"] = func([]string) { say("broken", "%v", syscall.Kill(0, syscall.SIGKILL)) }
@@ -38,8 +38,8 @@ func init() {
 	}
 }
 
-// hold does FIRST, prints "ready", waits for the end of its input, does THEN.
-// Each is a mode and its arguments in one word, split at commas.
+// hold makes the attempt FIRST, prints "ready", waits for the end of its input, and
+// makes the attempt THEN. Each is a mode with its arguments, separated by commas.
 func hold(args []string) {
 	for i, word := range args {
 		mode := strings.Split(word, ",")
@@ -51,27 +51,20 @@ func hold(args []string) {
 	}
 }
 
-// signalHosts looks for processes that are not of this container, by number.
+// signalHosts looks for processes of other containers and of the host. Signal 0
+// disturbs nobody.
 func signalHosts(args []string) {
-	ids := []int{}
-	for _, arg := range args {
-		if id, err := strconv.Atoi(arg); err == nil {
-			ids = append(ids, id)
-		}
-	}
-	for id := 2; id < 1<<16; id++ {
-		ids = append(ids, id)
-	}
+	ids := processIDs(args)
 	for _, id := range ids {
-		if err := syscall.Kill(id, 0); err != syscall.ESRCH && !own(id) {
+		if err := syscall.Kill(id, 0); err != syscall.ESRCH && !isOwnThread(id) {
 			got("process %d: %v", id, err)
 		}
 	}
 	say("looked", "%d process IDs", len(ids))
 }
 
-// daemon leaves a process behind that has its own session, holds the output, and
-// is called TOKEN.
+// daemon leaves a process in a session of its own, with the same output and with the
+// TOKEN as an argument.
 func daemon(args []string) {
 	c := exec.Command("/proc/self/exe", "never-end", args[0])
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr

@@ -11,7 +11,7 @@ import (
 
 func init() {
 	modes["socketcall"] = func([]string) {
-		// A kernel without these calls ends who makes one.
+		// A kernel without 32-bit calls kills the caller.
 		out, err := exec.Command("/proc/self/exe", "socketcall-now").Output()
 		os.Stdout.Write(out)
 		if err != nil {
@@ -26,8 +26,8 @@ func init() {
 
 func call32(number, a, b uint32) int32
 
-// socketcall opens a socket by the call of 32-bit programs that has its arguments
-// in memory, where a filter cannot see them.
+// socketcall opens a socket with a system call of 32-bit programs. Its arguments are in
+// memory, where no filter sees them.
 func socketcall(what string, family, kind uint32) {
 	const number, socket, below4GiB = 102, 1, 0x40
 	page, err := syscall.Mmap(-1, 0, 4096, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE|below4GiB)
@@ -39,7 +39,7 @@ func socketcall(what string, family, kind uint32) {
 		try(what, syscall.Errno(-result))
 		return
 	}
-	// gVisor takes the number for that of a 64-bit call, which gives no socket.
+	// gVisor takes the number for a 64-bit call, which returns no socket.
 	_, err = syscall.GetsockoptInt(int(result), syscall.SOL_SOCKET, syscall.SO_TYPE)
 	if err == syscall.EBADF {
 		err = syscall.ENOSYS

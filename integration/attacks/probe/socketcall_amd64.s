@@ -4,8 +4,7 @@
 
 // func call32(number, a, b uint32) int32
 //
-// The kernel finds the number and the arguments of its 32-bit calls in these
-// registers.
+// The kernel reads the number and the arguments of a 32-bit call from these registers.
 TEXT ·call32(SB), NOSPLIT, $0-20
 	MOVL number+0(FP), AX
 	MOVL a+4(FP), BX

@@ -5,6 +5,6 @@ package main
 import "syscall"
 
 func init() {
-	// The call is of 32-bit programs on other machines alone.
+	// Only other architectures have this call.
 	modes["socketcall"] = func([]string) { try("socketcall", syscall.ENOSYS) }
 }

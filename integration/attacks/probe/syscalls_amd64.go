@@ -2,7 +2,7 @@
 
 package main
 
-// System calls that package syscall does not name on this machine.
+// System calls that package syscall does not name on this architecture.
 const (
 	sysNameToHandleAt = 303
 	sysOpenByHandleAt = 304

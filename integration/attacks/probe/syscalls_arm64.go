@@ -2,7 +2,7 @@
 
 package main
 
-// System calls that package syscall does not name on every machine.
+// System calls that package syscall does not name on every architecture.
 const (
 	sysNameToHandleAt = 264
 	sysOpenByHandleAt = 265

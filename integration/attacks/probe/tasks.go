@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// tasks do what tests need done in an image that has no shell. A task prints its
-// result; an error goes to stderr, and the exit status is 1.
+// tasks are what other tests need in an image without a shell. A task prints its result.
+// After an error it prints that to stderr and exits with status 1.
 var tasks = map[string]func(args []string) error{
 	"cat": func(args []string) error { // FILE
 		content, err := os.ReadFile(args[0])
@@ -23,15 +23,15 @@ var tasks = map[string]func(args []string) error{
 		return os.WriteFile(args[0], []byte(args[1]), 0o644)
 	},
 	"socket":     leaveSocket,                                                          // PATH
-	"report":     func([]string) error { return printJSON(report()) },                  // what the container looks like from inside
-	"limits":     func([]string) error { return printJSON(limits()) },                  // what its cgroup allows
+	"report":     func([]string) error { return printJSON(report()) },                  // what a job can find out about its confinement
+	"limits":     func([]string) error { return printJSON(limits()) },                  // the limits of the container
 	"deep":       func(args []string) error { return deep(args[0], args[1], args[2]) }, // DIR DEPTH NAME
 	"many":       func(args []string) error { return many(args[0], args[1], args[2]) }, // KIND DIR NUMBER
 	"bomb":       func([]string) error { bomb(); return nil },
 	"vfork":      func([]string) error { return vfork() },
 	"trace-exit": func([]string) error { return traceExit() },
 	"trace-init": func([]string) error { return traceInit() },
-	// A segment of System V shared memory outlives its maker.
+	// Shared memory of System V outlives the process that creates it.
 	"shm":    func([]string) error { return failed(call(syscall.SYS_SHMGET, ipcKey, 4096, ipcCreate|0o666)) },
 	"listen": func(args []string) error { return acceptForever(args[0], args[1]) }, // NETWORK ADDRESS
 	"dial":   func(args []string) error { return reach(args[0], args[1]) },         // NETWORK ADDRESS
@@ -44,7 +44,7 @@ func printJSON(facts map[string]string, err error) error {
 	return json.NewEncoder(os.Stdout).Encode(facts)
 }
 
-// leaveSocket leaves a socket in the file system.
+// leaveSocket leaves a socket file.
 func leaveSocket(args []string) error {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: args[0]})
 	if err != nil {

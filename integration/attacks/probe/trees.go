@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// deep makes directories in one another, by relative paths, which have no
-// greatest length as a whole. In each is a file.
+// deep creates nested directories, with a file in each. It changes into each directory,
+// so the whole path can be longer than PATH_MAX.
 func deep(dir, depth, name string) error {
 	n, err := strconv.Atoi(depth)
 	if err == nil {
@@ -29,7 +29,7 @@ func deep(dir, depth, name string) error {
 	return err
 }
 
-// many makes a directory with n entries of one kind.
+// many creates a directory with n entries of one kind.
 func many(kind, dir, n string) error {
 	count, err := strconv.Atoi(n)
 	if err == nil {
