@@ -23,13 +23,13 @@ var neighbourAttacks = []Attack{
 			return e.duringOtherRun(e.job(), "watch", "watched", func() { e.result(e.job("nothing")) })["got"]
 		},
 	}.knownHole("the init is one file of the engine in all containers"),
-	exhaustAttack("inotify"), exhaustAttack("mqueues"), exhaustAttack("timers"),
+	exhaustAttack("inotify", "inotify instances"), exhaustAttack("mqueues", "message queues"), exhaustAttack("timers", "timers"),
 }
 
 // exhaustAttack is an attack on a resource that the kernel counts by user.
-func exhaustAttack(resource string) Attack {
+func exhaustAttack(resource, plural string) Attack {
 	return Attack{
-		Name: "take-" + resource, Tries: "takes all " + resource + " that its user may have, so that other runs get none", Expected: "another run gets one",
+		Name: "take-" + resource, Tries: "takes all " + plural + " that its user may have, so that other runs get none", Expected: "another run gets one",
 		Alone: true,
 		attempt: func(e *attackEnv) (got []string) {
 			if before := e.ask(e.job("need-" + resource)); before["got"] == nil {
