@@ -16,6 +16,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // The test binary acts as another process that uses this package when its
@@ -80,7 +81,7 @@ func childMain(mode string) int {
 	ctx = owner.WithID(bounds.With(ctx, b), os.Getenv(childRun))
 	res, err := r.RunOnce(ctx, Job{
 		Image: os.Getenv(childImage), Cmd: cmd, Limits: Limits{Network: "none"},
-		InputTar: bytes.NewReader(tarOf(imageTB{}, file{name: "in", body: "input"})),
+		InputTar: bytes.NewReader(tarball.Of(tarball.File{Name: "in", Body: "input"})),
 		Collect:  []string{"/workspace/in"},
 	})
 	fmt.Printf("%s, artifact %s, error %v\n", res.Logs, res.Artifacts["/workspace/in"], err)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // collecting is a script and the paths to collect after it.
@@ -35,7 +37,7 @@ func TestCollectFromEveryWritableDirectory(t *testing.T) {
 	t.Parallel()
 	image := makeImage(t, "collect-volume", busyboxFiles(), "VOLUME /data/")
 	paths := []string{"/workspace/f", "/tmp/f", "/in/f", "/data/f", "/workspace/below/f"}
-	for name, input := range map[string][]byte{"with input": tarOf(t, file{name: "in"}), "without": nil} {
+	for name, input := range map[string][]byte{"with input": tarball.Of(tarball.File{Name: "in"}), "without": nil} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			j := collecting("mkdir /workspace/below; for f in "+strings.Join(paths, " ")+"; do echo $f >$f; done", paths...)
@@ -103,7 +105,7 @@ func TestCollectFollowsNothing(t *testing.T) {
 		"/workspace/link", "/workspace/parent/f", "/workspace/root/etc/os-release", "/workspace/fifo", "/workspace/socket",
 		"/workspace/dir", "/workspace/swapped", "/workspace/swapped/os-release", "/workspace/real/f/below", "/bin/sh", "/device")
 	j.Image = makeImage(t, "special", append(busyboxFiles(),
-		file{name: "probe", body: probeBinary(), mode: 0o755}, file{name: "device", kind: tar.TypeBlock}))
+		tarball.File{Name: "probe", Body: probeBinary(), Mode: 0o755}, tarball.File{Name: "device", Kind: tar.TypeBlock}))
 	j.WorkDir = "/workspace"
 	res := ok(t, j)
 	require.Equal(t, map[string]string{"/workspace/dir/f": "good\n"}, texts(res))

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // The engine fails at links that it cannot resolve, as if the fault were its
@@ -48,7 +50,7 @@ func TestCollectWithoutAMountPoint(t *testing.T) {
 	t.Parallel()
 	for _, script := range []string{"ln -s a a", "echo >a", "mkfifo a"} {
 		j := collecting("cd /workspace; echo ran; mv a away; "+script+"; exit 3", "/workspace/file", "/tmp/file")
-		j.InputDir, j.InputTar = "/workspace/a/b", bytes.NewReader(tarOf(t))
+		j.InputDir, j.InputTar = "/workspace/a/b", bytes.NewReader(tarball.Of())
 		res, err := do(t, j)
 		var step *Error
 		require.ErrorAs(t, err, &step, script)
@@ -66,8 +68,8 @@ func TestCollectReadsNoDevice(t *testing.T) {
 	j := collecting("cd /workspace; mkdir dir; mknod node c 0 0; mknod dir/node c 0 0; echo kept >dir/file",
 		"/workspace/node", "/workspace/dir", "/nodes/disk", "/nodes")
 	j.Image = makeImage(t, "nodes", append(busyboxFiles(),
-		file{name: "nodes/"}, file{name: "nodes/file", body: "kept\n"}, file{name: "nodes/disk", kind: tar.TypeBlock},
-		file{name: "nodes/fifo", kind: tar.TypeFifo}))
+		tarball.File{Name: "nodes/"}, tarball.File{Name: "nodes/file", Body: "kept\n"}, tarball.File{Name: "nodes/disk", Kind: tar.TypeBlock},
+		tarball.File{Name: "nodes/fifo", Kind: tar.TypeFifo}))
 	res := ok(t, j)
 	require.Empty(t, string(res.Logs))
 	require.Equal(t, map[string]string{"/workspace/dir/file": "kept\n", "/nodes/file": "kept\n"}, texts(res))

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // requireUncollected asserts which paths are not there, and why.
@@ -56,7 +58,7 @@ func TestCollectFromNestedDirectories(t *testing.T) {
 				}
 				if input {
 					in := path.Join(dirs[0], "in")
-					j.InputTar = bytes.NewReader(tarOf(t, file{name: "in", body: "input"}))
+					j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "in", Body: "input"}))
 					j.Collect = append(j.Collect, in)
 					want[in] = "input"
 				}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/rootfs"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // golang is an image like those of that name, made of the toolchain that runs
@@ -118,7 +119,7 @@ func TestCoverageDirectory(t *testing.T) {
 		Image:    scratch(),
 		Cmd:      []string{"/workspace/covered", "golang:1.26"},
 		Env:      map[string]string{"GOCOVERDIR": "/workspace/data"},
-		InputTar: bytes.NewReader(tarOf(t, file{name: "covered", body: string(binary), mode: 0o755}, file{name: "data/"})),
+		InputTar: bytes.NewReader(tarball.Of(tarball.File{Name: "covered", Body: string(binary), Mode: 0o755}, tarball.File{Name: "data/"})),
 		Collect:  []string{"/workspace/data"},
 		Limits:   Limits{Network: "none"},
 	})

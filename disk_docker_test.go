@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // capped is a script with a disk of so many MiB.
@@ -30,7 +31,7 @@ func TestDiskCap(t *testing.T) {
 			j := capped("exec 2>&1; echo kept >/workspace/first; dd if=/dev/zero of="+dir+`/big bs=1M count=300
 				du -sk /workspace /tmp /data /dev/shm | awk '{s+=$1} END {print s}'`, 64)
 			j.Image = image
-			j.InputTar = bytes.NewReader(tarOf(t, file{name: "in", body: strings.Repeat("x", 10<<20)}))
+			j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "in", Body: strings.Repeat("x", 10<<20)}))
 			j.Collect = []string{"/workspace/first"}
 			res := ok(t, j)
 			require.Contains(t, string(res.Logs), "No space left on device")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // An engine that cannot make the disk runs nothing.
@@ -81,7 +82,7 @@ func TestDiskAndStranger(t *testing.T) {
 		t.Run(c.phase+" "+c.what, func(t *testing.T) {
 			t.Parallel()
 			j := capped("printf 'started\n'; cat /workspace/in; sleep 1; cp /workspace/in /workspace/out", 16)
-			j.InputTar = bytes.NewReader(tarOf(t, file{name: "in", body: "input"}))
+			j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "in", Body: "input"}))
 			j.Collect = []string{"/workspace/out"}
 			s := &stranger{phase: c.phase, act: staging(c.act)}
 			res, err := s.run(t, j)

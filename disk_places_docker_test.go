@@ -13,6 +13,8 @@ import (
 	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // In every writable directory a job can make files, which are its own, and execute
@@ -22,7 +24,7 @@ func TestDiskPlaces(t *testing.T) {
 	shared := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(shared, "given"), []byte("given"), 0o644))
 	nested := makeImage(t, "nested", busyboxFiles(), "VOLUME /workspace/sub", "VOLUME /workspace/sub/sub")
-	input := tarOf(t, file{name: "in", body: "input"}, file{name: "sub/sub/in", body: "nested"})
+	input := tarball.Of(tarball.File{Name: "in", Body: "input"}, tarball.File{Name: "sub/sub/in", Body: "nested"})
 	for name, c := range map[string]struct {
 		places string
 		edit   func(*Job)
@@ -99,19 +101,19 @@ func TestDiskAndEntrypoint(t *testing.T) {
 
 func TestDiskInputThatDoesNotFit(t *testing.T) {
 	t.Parallel()
-	many := make([]file, 0, 1200)
+	many := make([]tarball.File, 0, 1200)
 	for i := range cap(many) {
-		many = append(many, file{name: strings.Repeat("d/", i%5) + "f" + strings.Repeat("x", i%200) + string(rune('a'+i%26)) + strings.Repeat("y", i/200)})
+		many = append(many, tarball.File{Name: strings.Repeat("d/", i%5) + "f" + strings.Repeat("x", i%200) + string(rune('a'+i%26)) + strings.Repeat("y", i/200)})
 	}
-	for name, files := range map[string][]file{
-		"one file":   {{name: "big", body: strings.Repeat("x", 2<<20)}},
-		"some files": {{name: "a", body: strings.Repeat("x", 600<<10)}, {name: "b", body: strings.Repeat("x", 600<<10)}},
+	for name, files := range map[string][]tarball.File{
+		"one file":   {{Name: "big", Body: strings.Repeat("x", 2<<20)}},
+		"some files": {{Name: "a", Body: strings.Repeat("x", 600<<10)}, {Name: "b", Body: strings.Repeat("x", 600<<10)}},
 		"many files": many,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			j := capped("echo ran", 1)
-			j.InputTar = bytes.NewReader(tarOf(t, files...))
+			j.InputTar = bytes.NewReader(tarball.Of(files...))
 			res, err := do(t, j)
 			var step *Error
 			require.ErrorAs(t, err, &step)
@@ -132,7 +134,7 @@ func TestDiskInputThatFails(t *testing.T) {
 		want  string
 	}{
 		"a full disk of the caller's": {iotest.ErrReader(syscall.ENOSPC), "no space left on device"},
-		"a file in a volume's place":  {bytes.NewReader(tarOf(t, file{name: "sub", body: "x"})), "sub"},
+		"a file in a volume's place":  {bytes.NewReader(tarball.Of(tarball.File{Name: "sub", Body: "x"})), "sub"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -22,8 +22,10 @@ import (
 	"github.com/docker/docker/client"
 	"github.com/stretchr/testify/require"
 
+	"github.com/synchestra-io/sandbox/internal/leaktest"
 	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/internal/rootfs"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // The images of the suite are made here, by import, from a static busybox and
@@ -80,9 +82,9 @@ func newRef(name string) string {
 
 // makeImage imports files as an image; changes are instructions of a
 // Dockerfile.
-func makeImage(t testing.TB, name string, files []file, changes ...string) string {
+func makeImage(t testing.TB, name string, files []tarball.File, changes ...string) string {
 	t.Helper()
-	return importImage(t, name, bytes.NewReader(tarOf(t, files...)), changes...)
+	return importImage(t, name, bytes.NewReader(tarball.Of(files...)), changes...)
 }
 
 func importImage(t testing.TB, name string, rootfs io.Reader, changes ...string) string {
@@ -109,12 +111,12 @@ func (imageTB) Helper()                   {}
 func (imageTB) Errorf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
 func (imageTB) FailNow()                  { panic("test image cannot be made") }
 
-func busyboxFiles() []file {
+func busyboxFiles() []tarball.File {
 	archive, err := rootfs.Busybox()
 	if err != nil {
 		panic(err)
 	}
-	files := []file{{name: "etc/os-release", body: "ID=busybox\n"}}
+	files := []tarball.File{{Name: "etc/os-release", Body: "ID=busybox\n"}}
 	for in := tar.NewReader(bytes.NewReader(archive)); ; {
 		h, err := in.Next()
 		if err == io.EOF {
@@ -124,13 +126,13 @@ func busyboxFiles() []file {
 		if err = errors.Join(err, readErr); err != nil {
 			panic(err)
 		}
-		files = append(files, file{name: h.Name, body: string(body), mode: h.Mode, link: h.Linkname, kind: h.Typeflag})
+		files = append(files, tarball.File{Name: h.Name, Body: string(body), Mode: h.Mode, Link: h.Linkname, Kind: h.Typeflag})
 	}
 }
 
 // scratch is an image with one static binary, /probe, and nothing else.
 var scratch = sync.OnceValue(func() string {
-	return makeImage(imageTB{}, "scratch", []file{{name: "probe", body: probeBinary(), mode: 0o755}})
+	return makeImage(imageTB{}, "scratch", []tarball.File{{Name: "probe", Body: probeBinary(), Mode: 0o755}})
 })
 
 // probeBinary is the program of package integration/attacks/probe.
@@ -198,4 +200,12 @@ func assertNothingLeft(t testing.TB, id string) {
 	volumes, err := api.VolumeList(context.Background(), volume.ListOptions{Filters: label})
 	require.NoError(t, err)
 	require.Empty(t, volumes.Volumes, "volumes left")
+}
+
+// checkGoroutines fails the test if it leaves goroutines behind, but for those of
+// the tests' own connections.
+func checkGoroutines(t testing.TB) {
+	t.Helper()
+	leaktest.Check(t)
+	t.Cleanup(func() { api.Close() }) // it can be used again
 }

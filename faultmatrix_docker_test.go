@@ -16,6 +16,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // matrix runs one job again and again, each time with one fault, and checks at
@@ -54,7 +55,7 @@ func newMatrix(t *testing.T, j Job, columns []fault, stdin string) *matrix {
 	m.checkAtEnd(t)
 	content := make([]byte, inputSize)
 	rand.NewChaCha8([32]byte{}).Read(content)
-	m.input = tarOf(t, file{name: "in", body: string(content)})
+	m.input = tarball.Of(tarball.File{Name: "in", Body: string(content)})
 	m.push(t)
 
 	p := &faultProxy{at: -1}

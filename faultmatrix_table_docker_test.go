@@ -18,6 +18,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 	"github.com/stretchr/testify/require"
 
+	"github.com/synchestra-io/sandbox/internal/leaktest"
 	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
@@ -58,19 +59,19 @@ func rowName(i int, x exchange) string { return fmt.Sprintf("%02d %s", i, x.requ
 func (m *matrix) checkAtEnd(t *testing.T) {
 	t.Helper()
 	files := len(descriptors(t))
-	goroutines := len(goroutinesBeyond(0))
+	goroutines := leaktest.Now()
 	t.Cleanup(func() {
 		t.Helper()
 		objects := objectsOf(t, owner.LabelOwner+"="+owner.Self().String())
 		open := descriptors(t)
-		running := goroutinesBeyond(goroutines)
+		running := goroutines.Left()
 		for end := time.Now().Add(3 * time.Second); len(open) > files && time.Now().Before(end); open = descriptors(t) {
 			<-time.After(10 * time.Millisecond)
 		}
 		t.Logf("%d cases; left: %d objects, %d goroutines, %d open files\n\n%s", m.cells,
-			len(objects), max(0, len(running)-goroutines), max(0, len(open)-files), m.table())
+			len(objects), len(running), max(0, len(open)-files), m.table())
 		require.Empty(t, objects)
-		require.LessOrEqual(t, len(running), goroutines, "goroutines left:\n\n%s", strings.Join(running, "\n\n"))
+		require.Empty(t, running, "goroutines left")
 		require.LessOrEqual(t, len(open), files, "files left: %v", open)
 	})
 }

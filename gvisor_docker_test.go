@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // gvisor is an engine that has gVisor's runtime. Where machines are nested or have
@@ -24,7 +26,7 @@ func TestGVisor(t *testing.T) {
 	require.NoError(t, err)
 	j := Job{
 		Image: image, Cmd: []string{"sh", "-c", "cat /proc/version; cat /workspace/in; id -u; echo out >/workspace/out; exit 3"},
-		InputTar: bytes.NewReader(tarOf(t, file{name: "in", body: "input\n"})), Collect: []string{"/workspace/out"},
+		InputTar: bytes.NewReader(tarball.Of(tarball.File{Name: "in", Body: "input\n"})), Collect: []string{"/workspace/out"},
 		Limits: Limits{Network: "none", Timeout: time.Minute},
 	}
 	res, err := r.RunOnce(context.Background(), j)

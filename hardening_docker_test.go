@@ -13,14 +13,16 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // openFiles is an image in which anybody may write anywhere: what keeps a job
 // out is the engine alone.
-func openFiles() []file {
-	return []file{
-		{name: "./", mode: 0o777}, {name: "bin/", mode: 0o777}, {name: "etc/", mode: 0o777}, {name: "usr/", mode: 0o777},
-		{name: "probe", body: probeBinary(), mode: 0o777},
+func openFiles() []tarball.File {
+	return []tarball.File{
+		{Name: "./", Mode: 0o777}, {Name: "bin/", Mode: 0o777}, {Name: "etc/", Mode: 0o777}, {Name: "usr/", Mode: 0o777},
+		{Name: "probe", Body: probeBinary(), Mode: 0o777},
 	}
 }
 
@@ -82,14 +84,14 @@ func probeOutput(t *testing.T, j Job) map[string]string {
 
 func TestHardeningWhateverTheImageHolds(t *testing.T) {
 	t.Parallel()
-	for name, files := range map[string][]file{
+	for name, files := range map[string][]tarball.File{
 		"no-tmp": nil,
 		"users": {
-			{name: "etc/passwd", body: "root:x:0:0::/:/bin/sh\nroot2:x:65532:0::/:/bin/sh\n65532:x:0:0::/:/bin/sh\n"},
-			{name: "etc/group", body: "root:x:0:root2\nwheel:x:10:root2,65532\nown:x:65532:root\n"},
+			{Name: "etc/passwd", Body: "root:x:0:0::/:/bin/sh\nroot2:x:65532:0::/:/bin/sh\n65532:x:0:0::/:/bin/sh\n"},
+			{Name: "etc/group", Body: "root:x:0:root2\nwheel:x:10:root2,65532\nown:x:65532:root\n"},
 		},
-		"roots-directories":   {{name: "tmp/"}, {name: "workspace/"}, {name: "workspace/file", body: "hidden"}},
-		"private-directories": {{name: "tmp/", mode: 0o700}, {name: "workspace/", mode: 0o700}},
+		"roots-directories":   {{Name: "tmp/"}, {Name: "workspace/"}, {Name: "workspace/file", Body: "hidden"}},
+		"private-directories": {{Name: "tmp/", Mode: 0o700}, {Name: "workspace/", Mode: 0o700}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -109,7 +111,7 @@ func TestHardeningWhateverTheJobWants(t *testing.T) {
 		want map[string]string
 	}{
 		"bridge":    {Job{Limits: Limits{Network: "bridge"}}, bridged},
-		"input":     {Job{InputTar: bytes.NewReader(tarOf(t, file{name: "d/", mode: 0o500}))}, hardened(map[string]string{"/workspace": "disk, exec", "/workspace/d": "disk, exec"})},
+		"input":     {Job{InputTar: bytes.NewReader(tarball.Of(tarball.File{Name: "d/", Mode: 0o500}))}, hardened(map[string]string{"/workspace": "disk, exec", "/workspace/d": "disk, exec"})},
 		"input dir": {Job{InputDir: "/usr/src"}, hardened(map[string]string{"/usr/src": "tmpfs of 32 MiB, exec"})},
 		"artifact":  {Job{Collect: []string{"/tmp/file"}}, hardened(map[string]string{"/tmp": "disk, exec"})},
 		"env":       {Job{Env: map[string]string{"HOME": "/etc", "USER": "root"}}, hardened(nil)},

@@ -10,11 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/process"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // armed is busybox with the probe, for what a shell cannot do.
 var armed = sync.OnceValue(func() string {
-	return makeImage(imageTB{}, "armed", append(busyboxFiles(), file{name: "probe", body: probeBinary(), mode: 0o755}))
+	return makeImage(imageTB{}, "armed", append(busyboxFiles(), tarball.File{Name: "probe", Body: probeBinary(), Mode: 0o755}))
 })
 
 // atTimeout is the status of a case that does not end by itself.

@@ -22,22 +22,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // loadImage loads an image in the format of docker save: its configuration may
 // hold what an import refuses.
-func loadImage(t testing.TB, name, arch string, files []file, config container.Config) string {
+func loadImage(t testing.TB, name, arch string, files []tarball.File, config container.Config) string {
 	t.Helper()
 	ref := newRef(name)
-	layer := tarOf(t, files...)
+	layer := tarball.Of(files...)
 	content, err := json.Marshal(map[string]any{
 		"os": "linux", "architecture": arch, "config": config,
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{fmt.Sprintf("sha256:%x", sha256.Sum256(layer))}},
 	})
 	require.NoError(t, err)
-	archive := tarOf(t,
-		file{name: "config.json", body: string(content)}, file{name: "layer.tar", body: string(layer)},
-		file{name: "manifest.json", body: fmt.Sprintf(`[{"Config":"config.json","RepoTags":[%q],"Layers":["layer.tar"]}]`, ref)})
+	archive := tarball.Of(
+		tarball.File{Name: "config.json", Body: string(content)}, tarball.File{Name: "layer.tar", Body: string(layer)},
+		tarball.File{Name: "manifest.json", Body: fmt.Sprintf(`[{"Config":"config.json","RepoTags":[%q],"Layers":["layer.tar"]}]`, ref)})
 	loaded, err := api.ImageLoad(context.Background(), bytes.NewReader(archive))
 	require.NoError(t, err)
 	defer loaded.Body.Close()
@@ -49,8 +50,8 @@ func loadImage(t testing.TB, name, arch string, files []file, config container.C
 
 // meddling is an image whose configuration tries everything.
 var meddling = sync.OnceValue(func() string {
-	files := append(busyboxFiles(), file{name: "probe", body: probeBinary(), mode: 0o755},
-		file{name: "usr/"}, file{name: "data/"}, file{name: "data/hidden", body: "hidden"}, file{name: "src/"})
+	files := append(busyboxFiles(), tarball.File{Name: "probe", Body: probeBinary(), Mode: 0o755},
+		tarball.File{Name: "usr/"}, tarball.File{Name: "data/"}, tarball.File{Name: "data/hidden", Body: "hidden"}, tarball.File{Name: "src/"})
 	return loadImage(imageTB{}, "meddling", runtime.GOARCH, files, container.Config{
 		User:       "root",
 		Entrypoint: []string{"/bin/env", "ENTRY=point"},
@@ -69,7 +70,7 @@ var meddling = sync.OnceValue(func() string {
 func TestImageConfigDoesNotWeakenAnything(t *testing.T) {
 	t.Parallel()
 	tmpfs, disk := "tmpfs of 32 MiB, exec", "disk, exec"
-	input := tarOf(t, file{name: "cache/"}, file{name: "cache/old"}, file{name: "beside"})
+	input := tarball.Of(tarball.File{Name: "cache/"}, tarball.File{Name: "cache/old"}, tarball.File{Name: "beside"})
 	for name, c := range map[string]struct {
 		job      Job
 		writable map[string]string
@@ -118,7 +119,7 @@ func TestImageVolumeInsideInputDir(t *testing.T) {
 	j := sh("exec 2>&1; cat cache/deep/old; echo more >>cache/deep/old; echo new >cache/new; rm cache/gone; echo up >beside; cat /data/hidden")
 	j.Image = meddling()
 	j.WorkDir = "/workspace"
-	j.InputTar = bytes.NewReader(tarOf(t, file{name: "cache/deep/old", body: "old\n", mode: 0o400}, file{name: "cache/gone"}, file{name: "beside"}))
+	j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "cache/deep/old", Body: "old\n", Mode: 0o400}, tarball.File{Name: "cache/gone"}, tarball.File{Name: "beside"}))
 	j.Collect = []string{"/workspace"}
 	res := ok(t, j)
 	require.Equal(t, "old\ncat: can't open '/data/hidden': No such file or directory\n", string(res.Logs))
@@ -135,7 +136,7 @@ func TestImageConfigAsTheEngineSeesTheContainer(t *testing.T) {
 	require.NoError(t, err)
 	j := sh("sleep 1000")
 	j.Image = meddling()
-	j.InputTar = bytes.NewReader(tarOf(t))
+	j.InputTar = bytes.NewReader(tarball.Of())
 	id, ended := owner.RandomID(), make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
@@ -169,7 +170,7 @@ func TestImageConfigAsTheEngineSeesTheContainer(t *testing.T) {
 func TestHomeAndModuleCache(t *testing.T) {
 	t.Parallel()
 	env := func(name, value string) map[string]string { return map[string]string{name: value} }
-	empty := func() io.Reader { return bytes.NewReader(tarOf(t)) }
+	empty := func() io.Reader { return bytes.NewReader(tarball.Of()) }
 	overTmp := []Mount{{Source: sharedDir(t), Target: "/tmp", ReadOnly: true}}
 	for name, c := range map[string]struct {
 		job  Job

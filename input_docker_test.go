@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // withInput is a script that starts in the input's directory.
@@ -38,25 +40,25 @@ find . -type f | while IFS= read -r f; do echo more >>"$f"; done`
 
 func TestInputIsWritable(t *testing.T) {
 	t.Parallel()
-	require.Empty(t, output(t, withInput(checkTree, tarOf(t,
-		file{name: "./", mode: 0o500},
-		file{name: "no/directory/entries/file", body: "x"},
-		file{name: "readonly", mode: 0o444}, file{name: "closed/", mode: 0o555}, file{name: "closed/file", mode: 0o400},
-		file{name: "nothing", mode: 0o1}, file{name: "empty/"},
-		file{name: "setuid", mode: 0o4755}, file{name: "setgid/", mode: 0o2755}, file{name: "sticky/", mode: 0o1777},
-		file{name: "attributes", pax: map[string]string{"SCHILY.xattr.security.capability": "\x01\x00\x00\x02"}},
+	require.Empty(t, output(t, withInput(checkTree, tarball.Of(
+		tarball.File{Name: "./", Mode: 0o500},
+		tarball.File{Name: "no/directory/entries/file", Body: "x"},
+		tarball.File{Name: "readonly", Mode: 0o444}, tarball.File{Name: "closed/", Mode: 0o555}, tarball.File{Name: "closed/file", Mode: 0o400},
+		tarball.File{Name: "nothing", Mode: 0o1}, tarball.File{Name: "empty/"},
+		tarball.File{Name: "setuid", Mode: 0o4755}, tarball.File{Name: "setgid/", Mode: 0o2755}, tarball.File{Name: "sticky/", Mode: 0o1777},
+		tarball.File{Name: "attributes", PAX: map[string]string{"SCHILY.xattr.security.capability": "\x01\x00\x00\x02"}},
 	))))
 }
 
 func TestInputKeepsWhatMatters(t *testing.T) {
 	t.Parallel()
-	j := withInput(`./run; cat soft dangling 2>&1; readlink dangling; readlink absolute; cat hard; echo more >>hard; cat first; ls -A empty`, tarOf(t,
-		file{name: "run", body: "#!/bin/sh\necho ran\n", mode: 0o755},
-		file{name: "dir/target", body: "linked\n"}, file{name: "soft", kind: tar.TypeSymlink, link: "dir/../dir/target"},
-		file{name: "dangling", kind: tar.TypeSymlink, link: "../../../../no/such/file"},
-		file{name: "absolute", kind: tar.TypeSymlink, link: "/etc/os-release"},
-		file{name: "first", body: "one file\n"}, file{name: "hard", kind: tar.TypeLink, link: "first", mode: 0o444},
-		file{name: "empty/"},
+	j := withInput(`./run; cat soft dangling 2>&1; readlink dangling; readlink absolute; cat hard; echo more >>hard; cat first; ls -A empty`, tarball.Of(
+		tarball.File{Name: "run", Body: "#!/bin/sh\necho ran\n", Mode: 0o755},
+		tarball.File{Name: "dir/target", Body: "linked\n"}, tarball.File{Name: "soft", Kind: tar.TypeSymlink, Link: "dir/../dir/target"},
+		tarball.File{Name: "dangling", Kind: tar.TypeSymlink, Link: "../../../../no/such/file"},
+		tarball.File{Name: "absolute", Kind: tar.TypeSymlink, Link: "/etc/os-release"},
+		tarball.File{Name: "first", Body: "one file\n"}, tarball.File{Name: "hard", Kind: tar.TypeLink, Link: "first", Mode: 0o444},
+		tarball.File{Name: "empty/"},
 	))
 	require.Equal(t, "ran\nlinked\ncat: can't open 'dangling': No such file or directory\n"+
 		"../../../../no/such/file\n/etc/os-release\none file\none file\nmore\n", output(t, j))
@@ -71,11 +73,11 @@ var oddNames = []string{
 
 func TestInputNames(t *testing.T) {
 	t.Parallel()
-	var files []file
+	var files []tarball.File
 	for i, name := range oddNames {
-		files = append(files, file{name: name, body: fmt.Sprint(i)})
+		files = append(files, tarball.File{Name: name, Body: fmt.Sprint(i)})
 	}
-	j := withInput("ls -d executed 2>/dev/null", tarOf(t, files...))
+	j := withInput("ls -d executed 2>/dev/null", tarball.Of(files...))
 	j.Collect = []string{"/workspace"}
 	res := ok(t, j)
 	require.Empty(t, string(res.Logs), "a name was executed")
@@ -87,7 +89,7 @@ func TestInputNames(t *testing.T) {
 func TestInputOfOneOddName(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"BZh1", "P*M\x18", "BZh1/file", "\x1f\x8b"} {
-		require.Equal(t, "content", output(t, withInput(`find . -type f -exec cat {} \;`, tarOf(t, file{name: name, body: "content"}))))
+		require.Equal(t, "content", output(t, withInput(`find . -type f -exec cat {} \;`, tarball.Of(tarball.File{Name: name, Body: "content"}))))
 	}
 }
 
@@ -99,7 +101,7 @@ func TestInputDir(t *testing.T) {
 		t.Run(dir, func(t *testing.T) {
 			t.Parallel()
 			j := sh(checkTree + "\ncat file; cd /tmp; touch x; cd /workspace; touch x; touch $HOME/x; pwd; cat \"$IN/d/below\"; rm \"$IN/file\"")
-			j.InputTar = bytes.NewReader(tarOf(t, file{name: "file", body: "content\n"}, file{name: "d/below", body: "more\n"}))
+			j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "file", Body: "content\n"}, tarball.File{Name: "d/below", Body: "more\n"}))
 			j.InputDir, j.WorkDir, j.Env = dir, dir, map[string]string{"IN": dir}
 			require.Contains(t, output(t, j), "content\nmore\n/workspace\nmore\n")
 		})
@@ -108,7 +110,7 @@ func TestInputDir(t *testing.T) {
 
 func TestInputWorkDirBelow(t *testing.T) {
 	t.Parallel()
-	j := withInput("pwd; cat file; touch new", tarOf(t, file{name: "a/b/file", body: "here\n"}))
+	j := withInput("pwd; cat file; touch new", tarball.Of(tarball.File{Name: "a/b/file", Body: "here\n"}))
 	j.WorkDir = "/workspace/a/b"
 	require.Equal(t, "/workspace/a/b\nhere\n", output(t, j))
 }
@@ -118,7 +120,7 @@ func TestInputNeedsNoShell(t *testing.T) {
 	t.Parallel()
 	j := Job{
 		Image: scratch(), Cmd: []string{"/probe", "cat", "/workspace/a/file"}, Limits: Limits{Network: "none"},
-		InputTar: bytes.NewReader(tarOf(t, file{name: "a/file", body: "content"})),
+		InputTar: bytes.NewReader(tarball.Of(tarball.File{Name: "a/file", Body: "content"})),
 	}
 	require.Equal(t, "content", output(t, j))
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // gnuTar is what tar writes for the arguments.
@@ -55,7 +57,7 @@ func TestInputOfGNUTarWithAFileTwice(t *testing.T) {
 // padding that it puts behind the trailer.
 func TestInputIsReadToItsEnd(t *testing.T) {
 	t.Parallel()
-	archive := append(tarOf(t, file{name: "file", body: "content\n"}), make([]byte, 10<<10)...)
+	archive := append(tarball.Of(tarball.File{Name: "file", Body: "content\n"}), make([]byte, 10<<10)...)
 	input, out := io.Pipe()
 	written := make(chan error, 1)
 	go func() {
@@ -73,19 +75,19 @@ func TestInputIsReadToItsEnd(t *testing.T) {
 // In a tar an entry may come again: the last one counts.
 func TestInputLastEntryCounts(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "new\nfirst\n/etc/os-release\nbeside\nfile\n700\n", output(t, withInput("cat file kept; readlink link; ls dir; stat -c %a dir", tarOf(t,
-		file{name: "file", body: "old and longer\n"}, file{name: "kept", body: "first\n"}, file{name: "dir/file"}, file{name: "dir/beside"},
-		file{name: "link", kind: tar.TypeSymlink, link: "file"}, file{name: "link", kind: tar.TypeSymlink, link: "/etc/os-release"},
-		file{name: "hard", kind: tar.TypeLink, link: "kept"}, file{name: "hard", body: "another file"},
-		file{name: "file", body: "new\n"}, file{name: "dir/", mode: 0o700},
+	require.Equal(t, "new\nfirst\n/etc/os-release\nbeside\nfile\n700\n", output(t, withInput("cat file kept; readlink link; ls dir; stat -c %a dir", tarball.Of(
+		tarball.File{Name: "file", Body: "old and longer\n"}, tarball.File{Name: "kept", Body: "first\n"}, tarball.File{Name: "dir/file"}, tarball.File{Name: "dir/beside"},
+		tarball.File{Name: "link", Kind: tar.TypeSymlink, Link: "file"}, tarball.File{Name: "link", Kind: tar.TypeSymlink, Link: "/etc/os-release"},
+		tarball.File{Name: "hard", Kind: tar.TypeLink, Link: "kept"}, tarball.File{Name: "hard", Body: "another file"},
+		tarball.File{Name: "file", Body: "new\n"}, tarball.File{Name: "dir/", Mode: 0o700},
 	))))
 }
 
 // Names that mean something to engines which unpack images' layers.
 func TestInputOfWhiteouts(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, ".wh..wh..opq\n.wh..wh.plnk\n.wh.file\nfile\n", output(t, withInput("ls -A", tarOf(t,
-		file{name: "file"}, file{name: ".wh.file"}, file{name: ".wh..wh..opq"}, file{name: ".wh..wh.plnk"}))))
+	require.Equal(t, ".wh..wh..opq\n.wh..wh.plnk\n.wh.file\nfile\n", output(t, withInput("ls -A", tarball.Of(
+		tarball.File{Name: "file"}, tarball.File{Name: ".wh.file"}, tarball.File{Name: ".wh..wh..opq"}, tarball.File{Name: ".wh..wh.plnk"}))))
 }
 
 // A small tree is less than a block when it is compressed, and still the error
@@ -106,15 +108,15 @@ func TestInputThatIsNoTar(t *testing.T) {
 func TestInputDirThatIsNotText(t *testing.T) {
 	t.Parallel()
 	j := sh("echo ran")
-	j.InputDir, j.InputTar = "/work/\xff", bytes.NewReader(tarOf(t, file{name: "file"}))
+	j.InputDir, j.InputTar = "/work/\xff", bytes.NewReader(tarball.Of(tarball.File{Name: "file"}))
 	refused(t, j, OpValidate, `InputDir "/work/\xff"`)
 }
 
 // The engine is in the middle of a file when the input stops to come.
 func TestInputReaderThatHangsInAFile(t *testing.T) {
 	busybox()
-	assertNoGoroutines(t)
-	whole := tarOf(t, file{name: "a", body: strings.Repeat("x", 1<<20)})
+	checkGoroutines(t)
+	whole := tarball.Of(tarball.File{Name: "a", Body: strings.Repeat("x", 1<<20)})
 	input, out := io.Pipe()
 	defer out.Close()
 	ctx, cancel := context.WithCancel(context.Background())

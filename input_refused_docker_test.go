@@ -17,12 +17,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // refusedInput runs a job that would leave output if it ran.
 func refusedInput(t *testing.T, input io.Reader) error {
 	t.Helper()
-	assertNoGoroutines(t)
+	checkGoroutines(t)
 	j := sh("echo ran")
 	j.InputTar = input
 	res, err := do(t, j)
@@ -38,7 +40,7 @@ func refusedInput(t *testing.T, input io.Reader) error {
 // to reach the caller, with nothing run and nothing left.
 func TestInputRefused(t *testing.T) {
 	busybox()
-	whole := tarOf(t, file{name: "first", body: "good"}, file{name: "last", body: strings.Repeat("x", 100000)})
+	whole := tarball.Of(tarball.File{Name: "first", Body: "good"}, tarball.File{Name: "last", Body: strings.Repeat("x", 100000)})
 	for name, c := range map[string]struct {
 		input []byte
 		want  string
@@ -49,12 +51,12 @@ func TestInputRefused(t *testing.T) {
 		"cut in a header": {whole[:700], "InputTar: truncated: "},
 		"cut in a body":   {whole[:50000], "truncated: "},
 		"no trailer":      {whole[:len(whole)-1024], "truncated: the trailer is missing"},
-		"absolute name":   {tarOf(t, file{name: "ok"}, file{name: "/etc/x"}), `InputTar: entry "/etc/x": the name is absolute`},
-		"dot dot":         {tarOf(t, file{name: "../../x"}), `entry "../../x": the name contains ".."`},
-		"below a link":    {tarOf(t, file{name: "l", kind: tar.TypeSymlink, link: "/etc"}, file{name: "l/x"}), `entry "l/x": it is below the symbolic link "l"`},
-		"escaping link":   {tarOf(t, file{name: "h", kind: tar.TypeLink, link: "../h"}), `entry "h": hard link to "../h"`},
-		"device":          {tarOf(t, file{name: "d", kind: tar.TypeChar}), `entry "d": devices are refused`},
-		"fifo":            {tarOf(t, file{name: "f", kind: tar.TypeFifo}), `entry "f": fifos are refused`},
+		"absolute name":   {tarball.Of(tarball.File{Name: "ok"}, tarball.File{Name: "/etc/x"}), `InputTar: entry "/etc/x": the name is absolute`},
+		"dot dot":         {tarball.Of(tarball.File{Name: "../../x"}), `entry "../../x": the name contains ".."`},
+		"below a link":    {tarball.Of(tarball.File{Name: "l", Kind: tar.TypeSymlink, Link: "/etc"}, tarball.File{Name: "l/x"}), `entry "l/x": it is below the symbolic link "l"`},
+		"escaping link":   {tarball.Of(tarball.File{Name: "h", Kind: tar.TypeLink, Link: "../h"}), `entry "h": hard link to "../h"`},
+		"device":          {tarball.Of(tarball.File{Name: "d", Kind: tar.TypeChar}), `entry "d": devices are refused`},
+		"fifo":            {tarball.Of(tarball.File{Name: "f", Kind: tar.TypeFifo}), `entry "f": fifos are refused`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.ErrorContains(t, refusedInput(t, bytes.NewReader(c.input)), "sandbox: stage: ")
@@ -80,7 +82,7 @@ func TestInputThatIsSparse(t *testing.T) {
 
 func TestInputReaderThatFails(t *testing.T) {
 	broken := errors.New("the disk is on fire")
-	whole := tarOf(t, file{name: "a", body: strings.Repeat("x", 1<<20)})
+	whole := tarball.Of(tarball.File{Name: "a", Body: strings.Repeat("x", 1<<20)})
 	for _, n := range []int{0, 512, 300000, len(whole) - 512} {
 		input := io.MultiReader(bytes.NewReader(whole[:n]), iotest.ErrReader(broken))
 		require.ErrorIs(t, refusedInput(t, input), broken, "after %d bytes", n)
@@ -98,7 +100,7 @@ func TestInputReaderThatHangs(t *testing.T) {
 		<-release
 		return 0, io.EOF
 	})
-	assertNoGoroutines(t)
+	checkGoroutines(t)
 	defer close(release)
 	ctx, cancel := context.WithCancel(context.Background())
 	moment := make(chan time.Time, 1)

@@ -16,6 +16,8 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // engineObjects lists all that the engine has.
@@ -44,13 +46,13 @@ func engineObjects(t *testing.T) []string {
 
 // Nothing else runs beside it, so the engine's whole lists can be compared.
 func TestNothingIsLeftOnTheEngine(t *testing.T) {
-	assertNoGoroutines(t)
+	checkGoroutines(t)
 	image := makeImage(t, "volumes", busyboxFiles(), "VOLUME /data", "VOLUME /workspace/cache")
 	before := engineObjects(t)
 	for _, script := range []string{"echo fine >/workspace/file", "exit 1", "sleep 60"} {
 		j := sh(script)
 		j.Image = image
-		j.InputTar = bytes.NewReader(tarOf(t, file{name: "a"}))
+		j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "a"}))
 		j.Collect = []string{"/workspace/file", "/tmp"}
 		j.Limits.Timeout = 1e9
 		ok(t, j)
@@ -73,7 +75,7 @@ func TestTwentyRunsAtOnce(t *testing.T) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			j := sh("cat /workspace/in; tr a-z A-Z </workspace/in >/workspace/out")
-			j.InputTar = bytes.NewReader(tarOf(t, file{name: "in", body: fmt.Sprintf("run %d", i)}))
+			j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "in", Body: fmt.Sprintf("run %d", i)}))
 			j.Collect = []string{"/workspace/out"}
 			res := ok(t, j)
 			require.Equal(t, fmt.Sprintf("run %d", i), string(res.Logs))

@@ -26,6 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // privateEngine is a dockerd of a test's own, which may be killed. It lives in
@@ -165,7 +166,7 @@ func (e *privateEngine) close(t *testing.T) {
 // busybox makes the image of that name on the engine.
 func (e *privateEngine) busybox(t *testing.T) string {
 	t.Helper()
-	source := image.ImportSource{Source: bytes.NewReader(tarOf(t, busyboxFiles()...)), SourceName: "-"}
+	source := image.ImportSource{Source: bytes.NewReader(tarball.Of(busyboxFiles()...)), SourceName: "-"}
 	body, err := e.api.ImageImport(context.Background(), source, "busybox:test", image.ImportOptions{})
 	require.NoError(t, err)
 	defer body.Close()

@@ -11,12 +11,14 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // probeImage is an image of its own with the static helper.
 func probeImage(t testing.TB, name string) string {
-	return makeImage(t, name, []file{
-		{name: "probe", body: probeBinary(), mode: 0o755}, {name: "which", body: name},
+	return makeImage(t, name, []tarball.File{
+		{Name: "probe", Body: probeBinary(), Mode: 0o755}, {Name: "which", Body: name},
 	}, `ENTRYPOINT ["/probe"]`)
 }
 
@@ -108,7 +110,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestPullOfTheWrongPlatform(t *testing.T) {
 	t.Parallel()
-	ref := loadImage(t, "foreign", "s390x", []file{{name: "probe", mode: 0o755}}, container.Config{})
+	ref := loadImage(t, "foreign", "s390x", []tarball.File{{Name: "probe", Mode: 0o755}}, container.Config{})
 	_, err := do(t, probeJob(ref))
 	requirePullError(t, err, "image is for platform linux/s390x, the engine runs linux/")
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // The program at the front of README runs as it stands, but for the name of the
@@ -27,10 +29,10 @@ func TestREADMEProgramRuns(t *testing.T) {
 	binary := filepath.Join(dir, "program")
 	text, err := exec.Command("go", "build", "-o", binary, main).CombinedOutput()
 	require.NoError(t, err, "%s", text)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "source.tar"), tarOf(t,
-		file{name: "go.mod", body: "module example.com/m\n\ngo 1.26\n"},
-		file{name: "m.go", body: "package m\n\nfunc F() int { return 1 }\n"},
-		file{name: "m_test.go", body: "package m\n\nimport \"testing\"\n\nfunc TestF(t *testing.T) { F() }\n"},
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "source.tar"), tarball.Of(
+		tarball.File{Name: "go.mod", Body: "module example.com/m\n\ngo 1.26\n"},
+		tarball.File{Name: "m.go", Body: "package m\n\nfunc F() int { return 1 }\n"},
+		tarball.File{Name: "m_test.go", Body: "package m\n\nimport \"testing\"\n\nfunc TestF(t *testing.T) { F() }\n"},
 	), 0o600))
 	run := exec.Command(binary)
 	run.Dir = dir
@@ -67,7 +69,7 @@ func readmeErrors(t *testing.T) []Job {
 		edit(&j)
 		return j
 	}
-	whole := string(tarOf(t, file{name: "a", body: "x"}))
+	whole := string(tarball.Of(tarball.File{Name: "a", Body: "x"}))
 	return []Job{
 		with(func(j *Job) { j.Image = "127.0.0.1:1/nobody:v1" }),
 		with(func(j *Job) { j.Cmd = nil }),

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 func TestFirstRunsAtOnceAskTheEngineOnce(t *testing.T) {
@@ -95,7 +96,7 @@ func TestCloseEndsARun(t *testing.T) {
 	j, said := talkative(t)
 	r, err := New(Options{})
 	require.NoError(t, err)
-	j.InputTar = bytes.NewReader(tarOf(t, file{name: "in"}))
+	j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "in"}))
 	j.Collect = []string{"/workspace/in"}
 	id, ended := startRun(context.Background(), r, j)
 	require.Eventually(t, said, time.Minute, 10*time.Millisecond)

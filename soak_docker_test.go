@@ -20,6 +20,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 const (
@@ -132,7 +134,7 @@ func soakCases() []soakCase {
 	}
 	input := func(t *testing.T, i int) Job {
 		j := sh("cat /workspace/in; tr a-z A-Z </workspace/in >/workspace/out")
-		j.InputTar = bytes.NewReader(tarOf(t, file{name: "in", body: fmt.Sprintf("run %d", i)}, file{name: "big", body: big}))
+		j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "in", Body: fmt.Sprintf("run %d", i)}, tarball.File{Name: "big", Body: big}))
 		j.Collect = []string{"/workspace/out", "/workspace/none"}
 		return j
 	}
@@ -156,7 +158,7 @@ func soakCases() []soakCase {
 		}},
 		{"cut tar", func(t *testing.T, i int) Job {
 			j := input(t, i)
-			whole := tarOf(t, file{name: "big", body: big})
+			whole := tarball.Of(tarball.File{Name: "big", Body: big})
 			j.InputTar = bytes.NewReader(whole[:len(whole)/2])
 			return j
 		}, 0, func(_ int, _ Result, err error) string {

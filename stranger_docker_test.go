@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/process"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // strangerJob has an input and an artifact, so that a run has a volume and a
@@ -21,7 +22,7 @@ import (
 func strangerJob(t *testing.T, image string) Job {
 	j := Job{Image: image, Cmd: []string{"sh", "-c", `echo started; cat /workspace/in
 		until [ -e /workspace/go ]; do sleep 0.05; done; cat /workspace/in >/workspace/out`}}
-	j.InputTar = bytes.NewReader(tarOf(t, file{name: "in", body: "input"}))
+	j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "in", Body: "input"}))
 	j.Collect = []string{"/workspace/out"}
 	j.Limits = Limits{Network: "none", Timeout: 5 * time.Second}
 	return j
@@ -173,7 +174,7 @@ func TestStrangerRemovesTheImage(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			files := append(busyboxFiles(), file{name: "etc/image", body: c.name}) // an ID of its own
+			files := append(busyboxFiles(), tarball.File{Name: "etc/image", Body: c.name}) // an ID of its own
 			ref := makeImage(t, c.name, files)
 			made, err := api.ImageInspect(context.Background(), ref)
 			require.NoError(t, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // stranger is another client of the engine, who acts once in a phase of a run.
@@ -154,6 +155,6 @@ func runToEnd(ctx context.Context, name string) error {
 
 // letGo puts the file in place that the job looks for.
 func letGo(ctx context.Context, engine *client.Client, name string) error {
-	body := bytes.NewReader(tarOf(imageTB{}, file{name: "go"}))
+	body := bytes.NewReader(tarball.Of(tarball.File{Name: "go"}))
 	return engine.CopyToContainer(ctx, name, "/workspace", body, container.CopyToContainerOptions{})
 }

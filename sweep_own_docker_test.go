@@ -14,6 +14,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // hasty gives up soon on an engine that is not there.
@@ -39,7 +40,7 @@ func TestSweepRemovesWhatAFailedCleanUpLeft(t *testing.T) {
 	r, err := New(Options{Host: g.host})
 	require.NoError(t, err)
 	j := sh("true")
-	j.InputTar = bytes.NewReader(tarOf(t, file{name: "in"}))
+	j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "in"}))
 	_, id, err := runWith(bounds.With(context.Background(), hasty), r, j)
 	require.ErrorIs(t, err, ErrCleanup)
 	name := owner.NamePrefix + id
@@ -68,7 +69,7 @@ func TestLabelsOfARun(t *testing.T) {
 		require.NoError(t, err)
 		j := sh("sleep 1000")
 		j.Image = image
-		j.InputTar = bytes.NewReader(tarOf(t, file{name: "in"}))
+		j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "in"}))
 		id, ended := startRun(ctx, r, j)
 		name := owner.NamePrefix + id
 		waitRunning(t, context.Background(), name)

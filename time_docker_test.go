@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // stubborn writes output and an artifact, ignores every signal that it can, and
@@ -65,7 +67,7 @@ func TestTimeoutWithEndlessOutput(t *testing.T) {
 func TestTimeoutCoversOnlyTheCommand(t *testing.T) {
 	t.Parallel()
 	j := sh("echo ran")
-	j.InputTar = &slowReader{data: tarOf(t, file{name: "a"}), pause: 1500 * time.Millisecond}
+	j.InputTar = &slowReader{data: tarball.Of(tarball.File{Name: "a"}), pause: 1500 * time.Millisecond}
 	j.Limits.Timeout = time.Second
 	res := ok(t, j)
 	require.False(t, res.TimedOut)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // workload is a test suite of a language, run as its users run it, in an image of
@@ -70,7 +72,7 @@ func TestWorkloads(t *testing.T) {
 		t.Run(w.language, func(t *testing.T) {
 			t.Parallel()
 			image := w.image(t)
-			source := tarOf(t, treeOf(t, filepath.Join("testdata", "workloads", w.language))...)
+			source := tarball.Of(treeOf(t, filepath.Join("testdata", "workloads", w.language))...)
 			for _, megabytes := range []int64{0, 256} {
 				j := Job{
 					Image: image, WorkDir: "/workspace",
@@ -119,15 +121,15 @@ func (w workload) image(t *testing.T) string {
 }
 
 // treeOf are the files of a directory that has no others below it.
-func treeOf(t *testing.T, dir string) []file {
+func treeOf(t *testing.T, dir string) []tarball.File {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	var files []file
+	var files []tarball.File
 	for _, e := range entries {
 		body, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		require.NoError(t, err)
-		files = append(files, file{name: e.Name(), body: string(body)})
+		files = append(files, tarball.File{Name: e.Name(), Body: string(body)})
 	}
 	return files
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/synchestra-io/sandbox/internal/tartest"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // readAll reads a tar to its end.
@@ -30,10 +30,10 @@ func readAll(r io.Reader) (names []string, err error) {
 
 func TestReaderTakesCompleteArchives(t *testing.T) {
 	for name, archive := range map[string][]byte{
-		"empty tree":     tartest.Of(t),
-		"zeros":          tartest.Of(t, tartest.File{Name: "a", Body: string(make([]byte, 4096))}),
-		"padded by tar":  append(tartest.Of(t, tartest.File{Name: "a", Body: "x"}), make([]byte, 8192)...),
-		"trailing bytes": append(tartest.Of(t, tartest.File{Name: "a", Body: "x"}), "not a tar"...),
+		"empty tree":     tarball.Of(),
+		"zeros":          tarball.Of(tarball.File{Name: "a", Body: string(make([]byte, 4096))}),
+		"padded by tar":  append(tarball.Of(tarball.File{Name: "a", Body: "x"}), make([]byte, 8192)...),
+		"trailing bytes": append(tarball.Of(tarball.File{Name: "a", Body: "x"}), "not a tar"...),
 	} {
 		_, err := readAll(bytes.NewReader(archive))
 		require.NoError(t, err, name)
@@ -46,7 +46,7 @@ func TestReaderTakesCompleteArchives(t *testing.T) {
 // entry's border for the archive's.
 func TestReaderSeesEveryCut(t *testing.T) {
 	for _, body := range []string{"text", "", string(make([]byte, 4096)), string(make([]byte, 100))} {
-		archive := tartest.Of(t, tartest.File{Name: "a", Body: body}, tartest.File{Name: "dir/"}, tartest.File{Name: "b", Body: body})
+		archive := tarball.Of(tarball.File{Name: "a", Body: body}, tarball.File{Name: "dir/"}, tarball.File{Name: "b", Body: body})
 		for n := range len(archive) {
 			_, err := readAll(bytes.NewReader(archive[:n]))
 			require.Error(t, err, "cut after %d of %d bytes", n, len(archive))
@@ -57,7 +57,7 @@ func TestReaderSeesEveryCut(t *testing.T) {
 func TestReaderSaysWhatItIsInstead(t *testing.T) {
 	var zipped bytes.Buffer
 	w := gzip.NewWriter(&zipped)
-	_, err := w.Write(tartest.Of(t, tartest.File{Name: "a"}))
+	_, err := w.Write(tarball.Of(tarball.File{Name: "a"}))
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	pad := func(s string) []byte { return append([]byte(s), bytes.Repeat([]byte("x"), 2048)...) }
@@ -68,7 +68,7 @@ func TestReaderSaysWhatItIsInstead(t *testing.T) {
 		"compressed with zstd":                      pad("\x28\xb5\x2f\xfd"),
 		"not a tar archive":                         pad("hello"),
 		"no data; ":                                 nil,
-		"truncated: unexpected EOF":                 tartest.Of(t, tartest.File{Name: "a"})[:700],
+		"truncated: unexpected EOF":                 tarball.Of(tarball.File{Name: "a"})[:700],
 	} {
 		_, err := readAll(bytes.NewReader(input))
 		require.ErrorContains(t, err, want)
@@ -91,7 +91,7 @@ func TestReaderOfLessThanABlock(t *testing.T) {
 // Padding may follow the trailer; whoever writes it into a pipe must not be left
 // with it.
 func TestReaderReadsToTheEnd(t *testing.T) {
-	input := bytes.NewReader(append(tartest.Of(t, tartest.File{Name: "a", Body: "x"}), make([]byte, 8192)...))
+	input := bytes.NewReader(append(tarball.Of(tarball.File{Name: "a", Body: "x"}), make([]byte, 8192)...))
 	_, err := readAll(iotest.OneByteReader(input))
 	require.NoError(t, err)
 	require.Zero(t, input.Len(), "bytes not read")

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/synchestra-io/sandbox/internal/tartest"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -72,15 +72,15 @@ func requireSafe(t testing.TB, archive []byte) map[string]*tar.Header {
 }
 
 func TestRewriterRewrites(t *testing.T) {
-	archive, err := rewrite(iotest.OneByteReader(bytes.NewReader(tartest.Of(t,
-		tartest.File{Name: "./", Mode: 0o500},
-		tartest.File{Name: "./deep/below/file", Body: "text", Mode: 0o444},
-		tartest.File{Name: "setuid", Mode: 0o6755},
-		tartest.File{Name: "sticky/", Mode: 0o1555},
-		tartest.File{Name: "attr", PAX: map[string]string{"SCHILY.xattr.security.capability": "x"}},
-		tartest.File{Name: "hard", Kind: tar.TypeLink, Link: "./setuid"},
-		tartest.File{Name: "soft", Kind: tar.TypeSymlink, Link: "../../../etc/passwd"},
-		tartest.File{Name: "twice", Body: "old"}, tartest.File{Name: "twice", Body: "new"},
+	archive, err := rewrite(iotest.OneByteReader(bytes.NewReader(tarball.Of(
+		tarball.File{Name: "./", Mode: 0o500},
+		tarball.File{Name: "./deep/below/file", Body: "text", Mode: 0o444},
+		tarball.File{Name: "setuid", Mode: 0o6755},
+		tarball.File{Name: "sticky/", Mode: 0o1555},
+		tarball.File{Name: "attr", PAX: map[string]string{"SCHILY.xattr.security.capability": "x"}},
+		tarball.File{Name: "hard", Kind: tar.TypeLink, Link: "./setuid"},
+		tarball.File{Name: "soft", Kind: tar.TypeSymlink, Link: "../../../etc/passwd"},
+		tarball.File{Name: "twice", Body: "old"}, tarball.File{Name: "twice", Body: "new"},
 	))))
 	require.NoError(t, err)
 	headers := requireSafe(t, archive)
@@ -99,34 +99,34 @@ func TestRewriterRewrites(t *testing.T) {
 func TestRewriterRefuses(t *testing.T) {
 	long := strings.Repeat("x", 256)
 	for name, c := range map[string]struct {
-		files []tartest.File
+		files []tarball.File
 		want  string
 	}{
-		"absolute":             {[]tartest.File{{Name: "/etc/passwd"}}, `entry "/etc/passwd": the name is absolute`},
-		"dot dot":              {[]tartest.File{{Name: "../x"}}, `entry "../x": the name contains ".."`},
-		"dot dot inside":       {[]tartest.File{{Name: "a/../b"}}, `the name contains ".."`},
-		"long part":            {[]tartest.File{{Name: "a/" + long}}, "longer than 255 bytes"},
-		"long name":            {[]tartest.File{{Name: strings.Repeat("a/", 1600)}}, "longer than 3072 bytes"},
-		"device":               {[]tartest.File{{Name: "sda", Kind: tar.TypeBlock}}, "devices are refused"},
-		"character device":     {[]tartest.File{{Name: "null", Kind: tar.TypeChar}}, "devices are refused"},
-		"fifo":                 {[]tartest.File{{Name: "pipe", Kind: tar.TypeFifo}}, "fifos are refused"},
-		"unknown type":         {[]tartest.File{{Name: "x", Kind: 'Z'}}, `entries of type 'Z' are refused`},
-		"root is a file":       {[]tartest.File{{Name: "."}}, "root is not a directory"},
-		"below a link":         {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc"}, {Name: "l/x"}}, `entry "l/x": it is below the symbolic link "l"`},
-		"deep below a link":    {[]tartest.File{{Name: "d/l", Kind: tar.TypeSymlink, Link: "/"}, {Name: "d/l/etc/x"}}, `below the symbolic link "d/l"`},
-		"link, then directory": {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc"}, {Name: "l/"}}, "twice, with different types"},
-		"directory, then link": {[]tartest.File{{Name: "d/"}, {Name: "d", Kind: tar.TypeSymlink, Link: "/etc"}}, "twice, with different types"},
-		"implied, then link":   {[]tartest.File{{Name: "d/x"}, {Name: "d", Kind: tar.TypeSymlink, Link: "/etc"}}, "twice, with different types"},
-		"below a file":         {[]tartest.File{{Name: "f"}, {Name: "f/x"}}, `below "f", which is not a directory`},
-		"link to nothing":      {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink}}, "the symbolic link has 0 bytes"},
-		"hard link outside":    {[]tartest.File{{Name: "h", Kind: tar.TypeLink, Link: "../../etc/passwd"}}, `hard link to "../../etc/passwd"`},
-		"hard link absolute":   {[]tartest.File{{Name: "h", Kind: tar.TypeLink, Link: "/etc/passwd"}}, `hard link to "/etc/passwd"`},
-		"hard link ahead":      {[]tartest.File{{Name: "h", Kind: tar.TypeLink, Link: "f"}, {Name: "f"}}, "not a regular file earlier"},
-		"hard link to a link":  {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc/passwd"}, {Name: "h", Kind: tar.TypeLink, Link: "l"}}, "not a regular file earlier"},
-		"hard link via a link": {[]tartest.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc"}, {Name: "h", Kind: tar.TypeLink, Link: "l/passwd"}}, "not a regular file earlier"},
+		"absolute":             {[]tarball.File{{Name: "/etc/passwd"}}, `entry "/etc/passwd": the name is absolute`},
+		"dot dot":              {[]tarball.File{{Name: "../x"}}, `entry "../x": the name contains ".."`},
+		"dot dot inside":       {[]tarball.File{{Name: "a/../b"}}, `the name contains ".."`},
+		"long part":            {[]tarball.File{{Name: "a/" + long}}, "longer than 255 bytes"},
+		"long name":            {[]tarball.File{{Name: strings.Repeat("a/", 1600)}}, "longer than 3072 bytes"},
+		"device":               {[]tarball.File{{Name: "sda", Kind: tar.TypeBlock}}, "devices are refused"},
+		"character device":     {[]tarball.File{{Name: "null", Kind: tar.TypeChar}}, "devices are refused"},
+		"fifo":                 {[]tarball.File{{Name: "pipe", Kind: tar.TypeFifo}}, "fifos are refused"},
+		"unknown type":         {[]tarball.File{{Name: "x", Kind: 'Z'}}, `entries of type 'Z' are refused`},
+		"root is a file":       {[]tarball.File{{Name: "."}}, "root is not a directory"},
+		"below a link":         {[]tarball.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc"}, {Name: "l/x"}}, `entry "l/x": it is below the symbolic link "l"`},
+		"deep below a link":    {[]tarball.File{{Name: "d/l", Kind: tar.TypeSymlink, Link: "/"}, {Name: "d/l/etc/x"}}, `below the symbolic link "d/l"`},
+		"link, then directory": {[]tarball.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc"}, {Name: "l/"}}, "twice, with different types"},
+		"directory, then link": {[]tarball.File{{Name: "d/"}, {Name: "d", Kind: tar.TypeSymlink, Link: "/etc"}}, "twice, with different types"},
+		"implied, then link":   {[]tarball.File{{Name: "d/x"}, {Name: "d", Kind: tar.TypeSymlink, Link: "/etc"}}, "twice, with different types"},
+		"below a file":         {[]tarball.File{{Name: "f"}, {Name: "f/x"}}, `below "f", which is not a directory`},
+		"link to nothing":      {[]tarball.File{{Name: "l", Kind: tar.TypeSymlink}}, "the symbolic link has 0 bytes"},
+		"hard link outside":    {[]tarball.File{{Name: "h", Kind: tar.TypeLink, Link: "../../etc/passwd"}}, `hard link to "../../etc/passwd"`},
+		"hard link absolute":   {[]tarball.File{{Name: "h", Kind: tar.TypeLink, Link: "/etc/passwd"}}, `hard link to "/etc/passwd"`},
+		"hard link ahead":      {[]tarball.File{{Name: "h", Kind: tar.TypeLink, Link: "f"}, {Name: "f"}}, "not a regular file earlier"},
+		"hard link to a link":  {[]tarball.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc/passwd"}, {Name: "h", Kind: tar.TypeLink, Link: "l"}}, "not a regular file earlier"},
+		"hard link via a link": {[]tarball.File{{Name: "l", Kind: tar.TypeSymlink, Link: "/etc"}, {Name: "h", Kind: tar.TypeLink, Link: "l/passwd"}}, "not a regular file earlier"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := rewrite(bytes.NewReader(tartest.Of(t, c.files...)))
+			_, err := rewrite(bytes.NewReader(tarball.Of(c.files...)))
 			require.ErrorContains(t, err, c.want)
 		})
 	}
@@ -134,21 +134,21 @@ func TestRewriterRefuses(t *testing.T) {
 
 // GNU tar stores a file that it is given twice as a hard link to itself.
 func TestRewriterSkipsLinksToThemselves(t *testing.T) {
-	archive, err := rewrite(bytes.NewReader(tartest.Of(t, tartest.File{Name: "a", Body: "x"}, tartest.File{Name: "./a", Kind: tar.TypeLink, Link: "a"})))
+	archive, err := rewrite(bytes.NewReader(tarball.Of(tarball.File{Name: "a", Body: "x"}, tarball.File{Name: "./a", Kind: tar.TypeLink, Link: "a"})))
 	require.NoError(t, err)
 	require.EqualValues(t, tar.TypeReg, requireSafe(t, archive)[treePrefix+"/a"].Typeflag)
 }
 
 func TestRewriterSkipsGlobalHeaders(t *testing.T) {
-	archive, err := rewrite(bytes.NewReader(tartest.Of(t,
-		tartest.File{Kind: tar.TypeXGlobalHeader, PAX: map[string]string{"comment": "a commit"}}, tartest.File{Name: "a"})))
+	archive, err := rewrite(bytes.NewReader(tarball.Of(
+		tarball.File{Kind: tar.TypeXGlobalHeader, PAX: map[string]string{"comment": "a commit"}}, tarball.File{Name: "a"})))
 	require.NoError(t, err)
 	require.Len(t, requireSafe(t, archive), 2)
 }
 
 func TestRewriterReturnsTheReadersError(t *testing.T) {
 	broken := errors.New("the disk is on fire")
-	whole := tartest.Of(t, tartest.File{Name: "a", Body: strings.Repeat("x", 5000)})
+	whole := tarball.Of(tarball.File{Name: "a", Body: strings.Repeat("x", 5000)})
 	for _, at := range []int{0, 100, 512, 3000} {
 		_, err := rewrite(io.MultiReader(bytes.NewReader(whole[:at]), iotest.ErrReader(broken)))
 		require.ErrorIs(t, err, broken, "at byte %d", at)
@@ -158,9 +158,9 @@ func TestRewriterReturnsTheReadersError(t *testing.T) {
 // FuzzRewriter: whatever goes in, either it is refused or what comes out is
 // safe, and complete.
 func FuzzRewriter(f *testing.F) {
-	f.Add(tartest.Of(f, tartest.File{Name: "./"}, tartest.File{Name: "a/b", Body: "text"}, tartest.File{Name: "l", Kind: tar.TypeSymlink, Link: "a"}))
-	f.Add(tartest.Of(f, tartest.File{Name: "a", Body: "x"}, tartest.File{Name: "h", Kind: tar.TypeLink, Link: "a"}, tartest.File{Name: "a/"}))
-	f.Add(tartest.Of(f, tartest.File{Name: strings.Repeat("long/", 60) + "x"}, tartest.File{Name: "\xff\n"}))
+	f.Add(tarball.Of(tarball.File{Name: "./"}, tarball.File{Name: "a/b", Body: "text"}, tarball.File{Name: "l", Kind: tar.TypeSymlink, Link: "a"}))
+	f.Add(tarball.Of(tarball.File{Name: "a", Body: "x"}, tarball.File{Name: "h", Kind: tar.TypeLink, Link: "a"}, tarball.File{Name: "a/"}))
+	f.Add(tarball.Of(tarball.File{Name: strings.Repeat("long/", 60) + "x"}, tarball.File{Name: "\xff\n"}))
 	f.Fuzz(func(t *testing.T, input []byte) {
 		archive, err := rewrite(bytes.NewReader(input))
 		if err == nil {

@@ -8,19 +8,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/archive"
-	"github.com/synchestra-io/sandbox/internal/tartest"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 	"github.com/synchestra-io/sandbox/internal/validate"
 )
 
 // FuzzCollect reads what an engine could send of a directory. Whatever it is, the
 // artifacts are below that directory, within the caps, and nothing is invented.
 func FuzzCollect(f *testing.F) {
-	f.Add(tartest.Of(f, tartest.File{Name: "out/"}, tartest.File{Name: "out/a", Body: "content"}, tartest.File{Name: "out/b/c", Body: "more"}))
-	f.Add(tartest.Of(f, tartest.File{Name: "out/a", Body: "x"}, tartest.File{Name: "out/link", Link: "out/a", Kind: '1'}, tartest.File{Name: "out/sym", Link: "/etc", Kind: '2'}))
-	f.Add(tartest.Of(f, tartest.File{Name: "elsewhere/a"}))
-	f.Add(tartest.Of(f, tartest.File{Name: "out/../../etc/passwd", Body: "x"}))
-	f.Add(tartest.Of(f, tartest.File{Name: "out/big", Body: strings.Repeat("x", 3000)}))
-	whole := tartest.Of(f, tartest.File{Name: "out/a", Body: strings.Repeat("x", 600)})
+	f.Add(tarball.Of(tarball.File{Name: "out/"}, tarball.File{Name: "out/a", Body: "content"}, tarball.File{Name: "out/b/c", Body: "more"}))
+	f.Add(tarball.Of(tarball.File{Name: "out/a", Body: "x"}, tarball.File{Name: "out/link", Link: "out/a", Kind: '1'}, tarball.File{Name: "out/sym", Link: "/etc", Kind: '2'}))
+	f.Add(tarball.Of(tarball.File{Name: "elsewhere/a"}))
+	f.Add(tarball.Of(tarball.File{Name: "out/../../etc/passwd", Body: "x"}))
+	f.Add(tarball.Of(tarball.File{Name: "out/big", Body: strings.Repeat("x", 3000)}))
+	whole := tarball.Of(tarball.File{Name: "out/a", Body: strings.Repeat("x", 600)})
 	f.Add(whole[:700])
 	f.Add(whole[:1024])
 	const limit, names = 2048, 1024

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/leaktest"
 )
 
 const attachRoute = "POST /containers/c/attach"
@@ -86,7 +88,7 @@ func TestAttachToMuteEngine(t *testing.T) {
 			"cancel": attachCancelled,
 		} {
 			t.Run(name+"/"+how, func(t *testing.T) {
-				noGoroutineStays(t)
+				leaktest.Check(t)
 				l, host := listen(t, c.network)
 				if c.listener != nil {
 					l = c.listener(l)

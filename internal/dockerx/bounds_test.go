@@ -11,6 +11,8 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/leaktest"
 )
 
 type call = func(context.Context, *Client) error
@@ -46,7 +48,7 @@ var creates = map[string]call{
 // silentEngine tells of every request that it does not answer.
 func silentEngine(t *testing.T) (*Client, <-chan struct{}) {
 	t.Helper()
-	noGoroutineStays(t)
+	leaktest.Check(t)
 	asked := make(chan struct{}, 64)
 	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- struct{}{}

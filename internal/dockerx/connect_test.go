@@ -9,6 +9,8 @@ import (
 
 	"github.com/docker/docker/api"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/leaktest"
 )
 
 const linuxInfo = `{"OSType":"linux","ServerVersion":"25.0.3","NCPU":4,"Architecture":"x86_64","DockerRootDir":"/var/lib/docker",` +
@@ -84,7 +86,7 @@ func TestConnectRefuses(t *testing.T) {
 // pinged is an engine that is asked for its version and for /info.
 func pinged(t *testing.T, ping, info http.HandlerFunc, env ...string) *Client {
 	t.Helper()
-	noGoroutineStays(t)
+	leaktest.Check(t)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/_ping", ping)
 	if info != nil {
@@ -95,7 +97,7 @@ func pinged(t *testing.T, ping, info http.HandlerFunc, env ...string) *Client {
 
 func TestConnectWithNobodyThere(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
-		noGoroutineStays(t)
+		leaktest.Check(t)
 		l, host := listen(t, network)
 		require.NoError(t, l.Close())
 		_, err := clientOf(t, host).Connect(context.Background())

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/leaktest"
 )
 
 // With ample bounds a call never reaches them; brief ones are what a test waits for.
@@ -67,7 +68,7 @@ type routes map[string]http.HandlerFunc
 // nothing else.
 func fakeEngine(t *testing.T, r routes) *Client {
 	t.Helper()
-	noGoroutineStays(t)
+	leaktest.Check(t)
 	return clientOf(t, "tcp://"+serve(t, handler(t, r)).Listener.Addr().String())
 }
 

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/leaktest"
 )
 
 // certificates are an engine's, by an authority of its own, and a client's.
@@ -116,7 +118,7 @@ func TestTLS(t *testing.T) {
 		"no TLS by the client": {server: good.server, err: "malformed HTTP response|HTTP request to an HTTPS server|400"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			noGoroutineStays(t)
+			leaktest.Check(t)
 			l, _ := listen(t, "tcp")
 			serve(t, handler(t, attachable(t)), tls.NewListener(l, c.server))
 			_, port, err := net.SplitHostPort(l.Addr().String())
@@ -150,7 +152,7 @@ func mutual(own, clients certificates) *tls.Config {
 
 // As with Docker's own client, certificates are for TCP: a socket speaks no TLS.
 func TestCertificatesDoNotMatterToASocket(t *testing.T) {
-	noGoroutineStays(t)
+	leaktest.Check(t)
 	l, host := listen(t, "unix")
 	serve(t, handler(t, attachable(t)), l)
 	engine := clientOf(t, host, newCertificates(t).env()...)

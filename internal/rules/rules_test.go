@@ -62,8 +62,8 @@ var imports = map[string]map[string]string{
 		module + "/internal/dockerx": "the container",
 		module + "/internal/stdio":   "the error of a Read that calls Goexit",
 	},
+	module + "/internal/leaktest": {"testing": "it is for tests"},
 	module + "/internal/validate": {"github.com/distribution/reference": "the grammar of images' names"},
-	module + "/internal/tartest":  {"testing": "it is for tests", "github.com/stretchr/testify/require": "as well"},
 	module + "/internal/dockerx": {
 		module + "/internal/bounds":                    "how long it waits",
 		"github.com/docker/docker/client":              "the engine; nobody else may speak to it",
