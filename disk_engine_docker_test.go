@@ -5,7 +5,9 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
+	"sync/atomic"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
@@ -30,28 +32,28 @@ func TestDiskUnsupported(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newFaultProxy(t, -1, "")
-			p.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if versioned := r.Method + " " + r.URL.Path; shortRequest(versioned) != c.request {
-					p.ServeHTTP(w, r)
+			var asked atomic.Bool
+			p := NewProxy(t, api, func(x *Exchange) {
+				if x.Text != c.request {
+					x.Forward()
 					return
 				}
-				p.fire()
-				w.Header().Set("Content-Type", "application/json")
-				w.WriteHeader(c.status)
-				w.Write([]byte(`{"message":"no such thing here"}`))
+				asked.Store(true)
+				x.Writer.Header().Set("Content-Type", "application/json")
+				x.Writer.WriteHeader(c.status)
+				io.WriteString(x.Writer, `{"message":"no such thing here"}`)
 			})
-			r, err := New(Options{Host: p.host})
+			r, err := New(Options{Host: p.Host})
 			require.NoError(t, err)
 			_, id, err := runWith(context.Background(), r, capped("echo ran", 16))
 			require.NoError(t, r.Close())
-			require.True(t, p.hasFired())
+			require.True(t, asked.Load())
 			assertNothingLeft(t, id)
 			assertTrue(t, err, []Op{OpStage})
 			require.ErrorIs(t, err, ErrUnsupported)
 			require.ErrorContains(t, err, "Limits.DiskMB 16")
 			require.ErrorContains(t, err, "no such thing here")
-			require.NotContains(t, p.seen(), "POST /containers/job/start")
+			require.NotContains(t, p.Requests(), "POST /containers/job/start")
 		})
 	}
 }
@@ -95,15 +97,14 @@ func TestDiskAndStranger(t *testing.T) {
 // A Sweep also removes what still holds a disk.
 func TestDiskSweep(t *testing.T) {
 	t.Parallel()
-	p := newFaultProxy(t, -1, "")
-	p.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if shortRequest(r.Method+" "+r.URL.Path) == "POST /containers/job/attach" {
-			p.vanish()
-			return
+	p := NewProxy(t, api, func(x *Exchange) {
+		if x.Text == beforeAttach {
+			x.Proxy.Vanish()
+			x.Drop()
 		}
-		p.ServeHTTP(w, r)
+		x.Forward()
 	})
-	r, err := New(Options{Host: p.host})
+	r, err := New(Options{Host: p.Host})
 	require.NoError(t, err)
 	_, id, err := runWith(bounds.With(context.Background(), gone.bounds("")), r, capped("echo ran", 16))
 	require.NoError(t, r.Close())

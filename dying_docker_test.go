@@ -24,7 +24,7 @@ type dying struct {
 	job     Job
 	ctx     context.Context
 	bounds  bounds.Bounds
-	proxy   *hookProxy
+	handle  func(*Exchange) // of a proxy in front of the engine; nil = no proxy
 	id      string
 	reached chan struct{}
 
@@ -51,9 +51,8 @@ func (m *mortal) begin(t *testing.T, runs ...*dying) {
 	t.Helper()
 	for _, d := range runs {
 		host := m.host
-		if d.proxy != nil {
-			d.proxy.serve(t)
-			host = d.proxy.host
+		if d.handle != nil {
+			host = NewProxy(t, m.api, d.handle).Host
 		}
 		r, err := New(Options{Host: host})
 		require.NoError(t, err)
@@ -145,10 +144,15 @@ func (m *mortal) collecting(goOn <-chan struct{}) *dying {
 	d := m.run("truncate -s 200M /workspace/big")
 	d.job.Collect = []string{"/workspace/big"}
 	var once sync.Once
-	d.proxy = &hookProxy{dial: m.api.Dialer(), arrived: func(request string) {
-		if request == beforeRead {
-			once.Do(func() { close(d.reached); <-goOn })
+	d.handle = func(x *Exchange) {
+		if x.Text == beforeRead {
+			x.Copy = func(w io.Writer, body io.Reader) {
+				io.CopyN(w, body, 1)
+				once.Do(func() { close(d.reached); <-goOn })
+				x.CopyBody(w, body)
+			}
 		}
-	}}
+		x.Forward()
+	}
 	return d
 }

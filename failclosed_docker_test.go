@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
-	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -60,9 +59,8 @@ func TestEditedCreateNeverStarts(t *testing.T) {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()
 			begin := time.Now()
-			p := &hookProxy{dial: api.Dialer(), edit: editCreate(edit)}
-			p.serve(t)
-			r, err := New(Options{Host: p.host})
+			p := NewProxy(t, api, editCreate(edit))
+			r, err := New(Options{Host: p.Host})
 			require.NoError(t, err)
 			j := sh("echo ran")
 			j.Limits.CPUs, j.Limits.MemoryMB, j.Limits.PIDs = 0.5, 64, 16
@@ -80,14 +78,13 @@ func TestEditedCreateNeverStarts(t *testing.T) {
 }
 
 // editCreate changes the body of a create request.
-func editCreate(edit func(body, host map[string]any)) func(*http.Request) {
-	return func(r *http.Request) {
-		if !strings.HasSuffix(r.URL.Path, "/containers/create") {
-			return
+func editCreate(edit func(body, host map[string]any)) func(*Exchange) {
+	return func(x *Exchange) {
+		if r := x.Request; x.Text == "POST /containers/create" {
+			text := edited(r.Body, func(body map[string]any) { edit(body, body["HostConfig"].(map[string]any)) })
+			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 		}
-		text := edited(r.Body, func(body map[string]any) { edit(body, body["HostConfig"].(map[string]any)) })
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
-		r.Header.Set("Content-Length", strconv.Itoa(len(text)))
+		x.Forward()
 	}
 }
 
@@ -122,9 +119,8 @@ func TestEngineWithoutDefences(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := &hookProxy{dial: api.Dialer(), answer: editInfo(c.info)}
-			p.serve(t)
-			r, err := New(Options{Host: p.host})
+			p := NewProxy(t, api, editInfo(c.info))
+			r, err := New(Options{Host: p.Host})
 			require.NoError(t, err)
 			known, err := r.connect(context.Background())
 			if err == nil && known.KnowsBuiltin && known.Seccomp == "unconfined" {
@@ -142,14 +138,15 @@ func TestEngineWithoutDefences(t *testing.T) {
 }
 
 // editInfo changes fields of the engine's description of itself.
-func editInfo(fields map[string]any) func(*http.Response) {
-	return func(r *http.Response) {
-		if !strings.HasSuffix(r.Request.URL.Path, "/info") {
-			return
+func editInfo(fields map[string]any) func(*Exchange) {
+	return func(x *Exchange) {
+		answer := x.Ask()
+		if x.Text == "GET /info" {
+			text := edited(answer.Body, func(info map[string]any) { maps.Copy(info, fields) })
+			answer.Body = io.NopCloser(bytes.NewReader(text))
+			answer.Header.Set("Content-Length", strconv.Itoa(len(text)))
 		}
-		text := edited(r.Body, func(info map[string]any) { maps.Copy(info, fields) })
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
-		r.Header.Set("Content-Length", strconv.Itoa(len(text)))
+		x.PassOn(answer)
 	}
 }
 

@@ -64,19 +64,19 @@ const (
 )
 
 // applies tells whether a fault makes sense for a request.
-func (f fault) applies(x exchange) bool {
-	isTar := strings.HasPrefix(x.request, "GET ") && strings.HasSuffix(x.request, "/archive")
+func (f fault) applies(x Recorded) bool {
+	isTar := strings.HasPrefix(x.Text, "GET ") && strings.HasSuffix(x.Text, "/archive")
 	switch f {
 	case cutUp, reset:
-		return x.up > 1
+		return x.Up > 1
 	case cutDown:
-		return x.down > 1
+		return x.Down > 1
 	case cutJSON:
-		return x.down > 1 && !isTar
+		return x.Down > 1 && !isTar
 	case cutTrailer:
 		return isTar
 	case afterwards:
-		return strings.HasSuffix(x.request, "s/create") && !strings.Contains(x.request, "images")
+		return strings.HasSuffix(x.Text, "s/create") && !strings.Contains(x.Text, "images")
 	}
 	return true
 }

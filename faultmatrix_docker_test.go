@@ -28,7 +28,7 @@ type matrix struct {
 	job     Job           // without Image, InputTar, and its other reader and writers
 	input   []byte        // its InputTar
 	stdin   string        // its Stdin; with it, it has Stdout and Stderr
-	clean   []exchange    // a clean run's requests
+	clean   []Recorded    // a clean run's requests
 	want    outcome       // what it brings
 	took    time.Duration // how long it takes
 	columns []fault
@@ -58,8 +58,7 @@ func newMatrix(t *testing.T, j Job, columns []fault, stdin string) *matrix {
 	m.input = tarball.Of(tarball.File{Name: "in", Body: string(content)})
 	m.push(t)
 
-	p := &faultProxy{at: -1}
-	m.serve(t, p)
+	p := NewProxy(t, api, nil)
 	start := time.Now()
 	o := m.run(t, context.Background(), p, faultBounds, m.fresh(t))
 	m.took = time.Since(start)
@@ -68,16 +67,8 @@ func newMatrix(t *testing.T, j Job, columns []fault, stdin string) *matrix {
 	require.Equal(t, content[:artifactSize], o.res.Artifacts[jobArtifact])
 	require.Equal(t, "one\n", string(o.res.Artifacts[jobDirectory+"/one"]))
 	require.Len(t, o.res.Artifacts, 3)
-	m.clean, m.want = p.recorded(), o
+	m.clean, m.want = p.Recorded(), o
 	return m
-}
-
-func (m *matrix) serve(t *testing.T, p *faultProxy) {
-	t.Helper()
-	p.serve(t)
-	if m.stdin != "" {
-		p.server.Handler = inputProxy{p}
-	}
 }
 
 // outcome is what a run brought. The writers are complete if there is no error.
@@ -90,14 +81,14 @@ type outcome struct {
 
 // run runs the job through a proxy, checks how long that takes, and that the
 // library hangs up.
-func (m *matrix) run(t *testing.T, ctx context.Context, p *faultProxy, b bounds.Bounds, j Job) outcome {
+func (m *matrix) run(t *testing.T, ctx context.Context, p *Proxy, b bounds.Bounds, j Job) outcome {
 	t.Helper()
 	j.InputTar = bytes.NewReader(m.input)
 	o := outcome{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer)}
 	if m.stdin != "" {
 		j.Stdin, j.Stdout, j.Stderr = strings.NewReader(m.stdin), o.stdout, o.stderr
 	}
-	r, err := New(Options{Host: p.host})
+	r, err := New(Options{Host: p.Host})
 	require.NoError(t, err)
 	// A run that does not end is ended, so that the other cases go on.
 	limit := b.Ending() + faultAllowed*m.took
@@ -109,8 +100,8 @@ func (m *matrix) run(t *testing.T, ctx context.Context, p *faultProxy, b bounds.
 	t.Cleanup(func() { removeObjects(t, objectsOf(t, owner.LabelRun+"="+o.id)) })
 	require.Less(t, time.Since(start), limit, "%v", o.err)
 	require.NoError(t, r.Close())
-	p.release()
-	require.Eventually(t, func() bool { return p.open() == 0 }, 3*time.Second, 5*time.Millisecond, "connections left")
+	p.Release()
+	require.Eventually(t, func() bool { return p.Open() == 0 }, 3*time.Second, 5*time.Millisecond, "connections left")
 	return o
 }
 
@@ -120,15 +111,15 @@ func (m *matrix) cell(t *testing.T, i int, f fault, j Job) outcome {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	x := m.clean[i]
-	p := &faultProxy{at: i, fault: f, up: x.up, output: int64(len(m.want.res.Logs)), cancel: cancel}
-	m.serve(t, p)
+	in := &injection{at: i, fault: f, up: x.Up, output: int64(len(m.want.res.Logs)), cancel: cancel}
+	p := NewProxy(t, api, in.handle)
 	var o outcome
 	t.Cleanup(func() { m.note(i, f, o.err, t.Failed()) })
-	o = m.run(t, ctx, p, f.bounds(x.request), j)
-	seen := p.seen()
+	o = m.run(t, ctx, p, f.bounds(x.Text), j)
+	seen := p.Requests()
 	require.Greater(t, len(seen), i, "the run ended before the fault: %v", o.err)
-	require.Equal(t, x.request, seen[i], "the run took another way before the fault")
-	require.True(t, p.hasFired(), "the fault did not fire")
+	require.Equal(t, x.Text, seen[i], "the run took another way before the fault")
+	require.True(t, in.fired.Load(), "the fault did not fire")
 	return o
 }
 

@@ -52,7 +52,7 @@ func (m *matrix) table() string {
 	return text.String()
 }
 
-func rowName(i int, x exchange) string { return fmt.Sprintf("%02d %s", i, x.request) }
+func rowName(i int, x Recorded) string { return fmt.Sprintf("%02d %s", i, x.Text) }
 
 // checkAtEnd waits, when all cases are over, for the end of goroutines and
 // files that were not there before, and prints the table.

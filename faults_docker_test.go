@@ -38,13 +38,13 @@ func TestFaultAtEveryRequestWithADisk(t *testing.T) {
 
 // everywhere has a case for each request and each fault that applies to it.
 func (m *matrix) everywhere(t *testing.T) {
-	made := slices.IndexFunc(m.clean, func(x exchange) bool { return x.request == "POST /volumes/create" })
+	made := slices.IndexFunc(m.clean, func(x Recorded) bool { return x.Text == "POST /volumes/create" })
 	for i, x := range m.clean {
 		for _, f := range m.columns {
 			if !f.applies(x) {
 				continue
 			}
-			t.Run(caseName(i, x.request, f), func(t *testing.T) {
+			t.Run(caseName(i, x.Text, f), func(t *testing.T) {
 				j := m.fresh(t)
 				t.Parallel()
 				o := m.cell(t, i, f, j)
@@ -64,14 +64,14 @@ func (m *matrix) everywhere(t *testing.T) {
 // completeOrTrue is the rule for a fault that happens once: all of the result,
 // or an error that names the step and no reason that is not there. Nothing is
 // left in either case.
-func (m *matrix) completeOrTrue(t *testing.T, x exchange, o outcome) {
+func (m *matrix) completeOrTrue(t *testing.T, x Recorded, o outcome) {
 	t.Helper()
 	assertNothingLeft(t, o.id)
 	if o.err == nil {
 		m.same(t, o)
 		return
 	}
-	assertTrue(t, o.err, stepsOf(x.request))
+	assertTrue(t, o.err, stepsOf(x.Text))
 	require.NotErrorIs(t, o.err, context.Canceled)
 	require.NotContains(t, o.err.Error(), "context canceled")
 	require.NotErrorIs(t, o.err, ErrCleanup)
@@ -83,7 +83,7 @@ func (m *matrix) canceled(t *testing.T, i int, o outcome) {
 	t.Helper()
 	assertNothingLeft(t, o.id)
 	last := i + 1 // the last download can be over, or not
-	removals := slices.IndexFunc(m.clean, func(x exchange) bool { return strings.HasPrefix(x.request, "DELETE ") })
+	removals := slices.IndexFunc(m.clean, func(x Recorded) bool { return strings.HasPrefix(x.Text, "DELETE ") })
 	if o.err == nil {
 		require.GreaterOrEqual(t, last, removals, "the run went on")
 		m.same(t, o)
@@ -97,10 +97,10 @@ func (m *matrix) canceled(t *testing.T, i int, o outcome) {
 
 // unreachable is the rule for an engine that does not come back: what may be
 // left is named, and all that is left is among it.
-func (m *matrix) unreachable(t *testing.T, x exchange, o outcome, made bool) {
+func (m *matrix) unreachable(t *testing.T, x Recorded, o outcome, made bool) {
 	t.Helper()
 	left := objectsOf(t, owner.LabelRun+"="+o.id)
-	assertTrue(t, o.err, append(stepsOf(x.request), OpCleanup))
+	assertTrue(t, o.err, append(stepsOf(x.Text), OpCleanup))
 	require.Equal(t, made, errors.Is(o.err, ErrCleanup), "%v", o.err)
 	for _, object := range left {
 		require.ErrorContains(t, o.err, object)
@@ -130,7 +130,7 @@ func errorAs(err error) (step *Error, failed bool) {
 // would end it as well, after the last write, a cut cannot be told from the end.
 func TestFaultInTheOutput(t *testing.T) {
 	m := newMatrix(t, faultJob(), streamFaults, "")
-	i := slices.IndexFunc(m.clean, func(x exchange) bool { return x.request == "POST /containers/job/attach" })
+	i := slices.IndexFunc(m.clean, func(x Recorded) bool { return x.Text == "POST /containers/job/attach" })
 	for _, f := range streamFaults {
 		t.Run(string(f), func(t *testing.T) {
 			j := m.fresh(t)
@@ -162,13 +162,13 @@ func TestTimeoutAtEveryRequest(t *testing.T) {
 	m := newMatrix(t, j, columns, "")
 	require.True(t, m.want.res.TimedOut)
 	require.Equal(t, process.KilledStatus, m.want.res.ExitCode)
-	first := slices.IndexFunc(m.clean, func(x exchange) bool { return x.request == "POST /containers/job/wait" })
+	first := slices.IndexFunc(m.clean, func(x Recorded) bool { return x.Text == "POST /containers/job/wait" })
 	for i, x := range m.clean {
 		for _, f := range columns {
-			if i < first || f != held && !strings.HasSuffix(x.request, "/kill") {
+			if i < first || f != held && !strings.HasSuffix(x.Text, "/kill") {
 				continue
 			}
-			t.Run(caseName(i, x.request, f), func(t *testing.T) {
+			t.Run(caseName(i, x.Text, f), func(t *testing.T) {
 				j := m.fresh(t)
 				t.Parallel()
 				o := m.cell(t, i, f, j)

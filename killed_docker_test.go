@@ -3,7 +3,6 @@
 package sandbox
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -42,21 +41,18 @@ func (s step) String() string {
 
 // steps counts the requests of one run.
 type steps struct {
-	id   string
 	mu   sync.Mutex
 	seen map[string]int
 }
 
 func (s *steps) next(request string) step {
-	request = strings.ReplaceAll(request, owner.NamePrefix+s.id, "job")
-	request = strings.ReplaceAll(request, "docker.io/"+busybox(), "ref")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer func() { s.seen[request]++ }()
 	return step{request, s.seen[request]}
 }
 
-func newSteps(id string) *steps { return &steps{id: id, seen: map[string]int{}} }
+func newSteps() *steps { return &steps{seen: map[string]int{}} }
 
 // stepsOfARun are the requests of a child's run that is not disturbed. How often
 // the state of a container is asked for differs, so it counts once.
@@ -64,17 +60,17 @@ func stepsOfARun(t *testing.T) (all []step) {
 	t.Helper()
 	var mu sync.Mutex
 	id := owner.RandomID()
-	counted := newSteps(id)
-	g := newGate(t, func(request string) fate {
-		s := counted.next(request)
-		mu.Lock()
-		defer mu.Unlock()
+	counted := newSteps()
+	p := NewProxy(t, api, func(x *Exchange) {
+		s := counted.next(x.Text)
 		if s.again == 0 || !strings.HasPrefix(s.request, "GET /containers/") || !strings.HasSuffix(s.request, "/json") {
+			mu.Lock()
 			all = append(all, s)
+			mu.Unlock()
 		}
-		return fate{}
+		x.Forward()
 	})
-	c := startChildAs(t, id, runsShortly, g.host)
+	c := startChildAs(t, id, runsShortly, p.Host)
 	<-c.ended
 	require.Equal(t, "input, artifact input, error <nil>\n", c.said.String())
 	assertNothingLeft(t, id)
@@ -107,28 +103,30 @@ func TestKilledAtEveryRequest(t *testing.T) {
 // may have done it.
 func killedAt(t *testing.T, at step, m moment) (left bool) {
 	id := owner.RandomID()
-	counted := newSteps(id)
+	counted := newSteps()
 	started, killed := make(chan *child, 1), make(chan struct{})
 	kill := func() {
 		c := <-started
 		c.kill()
 		close(killed)
 	}
-	g := newGate(t, func(request string) fate {
+	p := NewProxy(t, api, func(x *Exchange) {
 		switch {
-		case counted.next(request) != at:
-			return fate{}
+		case counted.next(x.Text) != at:
+			x.Forward()
 		case m == beforeIt:
 			kill()
-			return fate{lost: true}
+			x.Drop()
 		case m == duringIt:
 			go kill() // the engine has a head start of a process's end
-			return fate{}
+			x.Forward()
 		default:
-			return fate{answered: func(context.Context) { kill() }}
+			x.AskToTheEnd()
+			kill()
+			x.Drop()
 		}
 	})
-	c := startChildAs(t, id, runsShortly, g.host)
+	c := startChildAs(t, id, runsShortly, p.Host)
 	started <- c
 	<-c.ended
 	select {

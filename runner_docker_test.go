@@ -20,8 +20,8 @@ import (
 
 func TestFirstRunsAtOnceAskTheEngineOnce(t *testing.T) {
 	t.Parallel()
-	p := newFaultProxy(t, -1, "")
-	r, err := New(Options{Host: p.host})
+	p := NewProxy(t, api, nil)
+	r, err := New(Options{Host: p.Host})
 	require.NoError(t, err)
 	var runs sync.WaitGroup
 	errs := make(chan error, 4)
@@ -37,7 +37,7 @@ func TestFirstRunsAtOnceAskTheEngineOnce(t *testing.T) {
 	}
 	require.NoError(t, r.Close())
 	asked := 0
-	for _, request := range p.seen() {
+	for _, request := range p.Requests() {
 		if request == "GET /info" {
 			asked++
 		}
@@ -48,8 +48,8 @@ func TestFirstRunsAtOnceAskTheEngineOnce(t *testing.T) {
 // A run takes its output's connection with it; all else is kept for the next.
 func TestRunsInARowKeepTheirConnections(t *testing.T) {
 	t.Parallel()
-	g := newGate(t, func(string) fate { return fate{} })
-	r, err := New(Options{Host: g.host})
+	p := NewProxy(t, api, nil)
+	r, err := New(Options{Host: p.Host})
 	require.NoError(t, err)
 	const runs = 5
 	for range runs {
@@ -58,7 +58,7 @@ func TestRunsInARowKeepTheirConnections(t *testing.T) {
 		require.Equal(t, "ran\n", string(res.Logs))
 	}
 	require.NoError(t, r.Close())
-	require.LessOrEqual(t, g.connections, runs+2, "beside the outputs, one that waits for the exit and one for the rest")
+	require.LessOrEqual(t, p.Accepted(), runs+2, "beside the outputs, one that waits for the exit and one for the rest")
 }
 
 // ending is what a run came to.
@@ -129,20 +129,20 @@ func TestCloseBeforeTheStartIsAnswered(t *testing.T) {
 	j, said := talkative(t)
 	var r *Runner
 	closed := make(chan error, 1)
-	g := newGate(t, func(request string) fate {
-		if !strings.HasSuffix(request, "/start") {
-			return fate{}
+	p := NewProxy(t, api, func(x *Exchange) {
+		if !strings.HasSuffix(x.Text, "/start") {
+			x.Forward()
+			return
 		}
-		return fate{answered: func(client context.Context) {
-			for begin := time.Now(); !said() && time.Since(begin) < time.Minute; {
-				<-time.After(10 * time.Millisecond)
-			}
-			go func() { closed <- r.Close() }()
-			<-client.Done()
-		}}
+		x.AskToTheEnd()
+		for begin := time.Now(); !said() && time.Since(begin) < time.Minute; {
+			<-time.After(10 * time.Millisecond)
+		}
+		go func() { closed <- r.Close() }()
+		<-x.Request.Context().Done()
 	})
 	var err error
-	r, err = New(Options{Host: g.host})
+	r, err = New(Options{Host: p.Host})
 	require.NoError(t, err)
 	res, id, err := runWith(context.Background(), r, j)
 	require.ErrorIs(t, err, ErrClosed)

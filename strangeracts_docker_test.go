@@ -5,7 +5,6 @@ package sandbox
 import (
 	"bytes"
 	"context"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -38,14 +37,13 @@ func (s *stranger) runContext(t *testing.T, ctx context.Context, j Job) (Result,
 	var once sync.Once
 	id := owner.RandomID()
 	name := owner.NamePrefix + id
-	p := &hookProxy{dial: func(ctx context.Context) (net.Conn, error) { return api.Dialer()(ctx) }}
-	p.before = func(request string) {
-		if request == s.phase {
+	p := NewProxy(t, api, func(x *Exchange) {
+		if x.String() == s.phase {
 			once.Do(func() { s.err = s.act(context.WithoutCancel(ctx), name) })
 		}
-	}
-	p.serve(t)
-	r, err := New(Options{Host: p.host})
+		x.Forward()
+	})
+	r, err := New(Options{Host: p.Host})
 	require.NoError(t, err)
 
 	watch, unwatch := context.WithCancel(context.WithoutCancel(ctx))

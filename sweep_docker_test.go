@@ -207,17 +207,17 @@ func TestSweepOfAVolumeWhoseContainerComesUp(t *testing.T) {
 	name := owner.NamePrefix + id
 	makeVolume(t, name+"-0", labels)
 	var once sync.Once
-	p := &hookProxy{dial: api.Dialer(), before: func(request string) {
-		if strings.HasPrefix(request, "DELETE /volumes/") {
+	p := NewProxy(t, api, func(x *Exchange) {
+		if strings.HasPrefix(x.Text, "DELETE /volumes/") {
 			once.Do(func() {
 				makeContainer(t, name, busybox(), labels, mount.Mount{Type: mount.TypeVolume, Source: name + "-0", Target: "/workspace"})
 			})
 		}
-	}}
-	p.serve(t)
+		x.Forward()
+	})
 	b := bounds.Default()
 	b.Cleanup = 10 * time.Second
-	r, err := New(Options{Host: p.host})
+	r, err := New(Options{Host: p.Host})
 	require.NoError(t, err)
 	_, err = r.Sweep(bounds.With(context.Background(), b))
 	require.NoError(t, err)

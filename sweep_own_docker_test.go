@@ -31,13 +31,16 @@ var hasty = bounds.Bounds{
 // The engine goes away in mid-run, and comes back.
 func TestSweepRemovesWhatAFailedCleanUpLeft(t *testing.T) {
 	var away atomic.Bool
-	g := newGate(t, func(request string) fate {
-		if strings.HasSuffix(request, "/start") {
+	p := NewProxy(t, api, func(x *Exchange) {
+		if strings.HasSuffix(x.Text, "/start") {
 			away.Store(true)
 		}
-		return fate{lost: away.Load()}
+		if away.Load() {
+			x.Drop()
+		}
+		x.Forward()
 	})
-	r, err := New(Options{Host: g.host})
+	r, err := New(Options{Host: p.Host})
 	require.NoError(t, err)
 	j := sh("true")
 	j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "in"}))
@@ -110,14 +113,14 @@ func requireLabels(t *testing.T, ctx context.Context, id string, labels map[stri
 func TestSweepThatIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	id, objects := leftover(t, owner.Self().String())
-	g := newGate(t, func(request string) fate {
-		if strings.HasPrefix(request, "DELETE ") {
+	p := NewProxy(t, api, func(x *Exchange) {
+		if strings.HasPrefix(x.Text, "DELETE ") {
 			cancel()
-			return fate{lost: true}
+			x.Drop()
 		}
-		return fate{}
+		x.Forward()
 	})
-	r, err := New(Options{Host: g.host})
+	r, err := New(Options{Host: p.Host})
 	require.NoError(t, err)
 	report, err := r.Sweep(ctx)
 	require.ErrorIs(t, err, context.Canceled)
