@@ -15,9 +15,10 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # An empty RUN runs every test.
 run = $(if $(RUN),-run '$(RUN)')
-# Most of a test is waiting for the engine. It serves one package after the other,
-# since some tests disturb all that runs there.
-enginetests = go test -tags docker -count=1 -p 1 -parallel 4 -timeout 11m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS) ./...
+# Most of a test is waiting for the engine. The packages share it: some tests need
+# it for themselves, so one package is tested after the other.
+onengine    = go test -p 1 -count=1 -parallel 4
+enginetests = $(onengine) -tags docker -timeout 11m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS)
 
 .NOTPARALLEL:
 .PHONY: help test lint unit engine test-28 demo bench-quick soak attack fuzz test-gvisor workloads
@@ -64,13 +65,13 @@ engine:
 	@scripts/need build suite engine
 	go mod download
 	cd examples && go mod download
-	scripts/with-engine sh -c '$(enginetests) && cd examples && $(enginetests)'
+	scripts/with-engine sh -c '$(enginetests) . ./integration/... && cd examples && $(enginetests) ./...'
 
 test-28:
 	@scripts/need build suite
 	go mod download
 	cd examples && go mod download
-	scripts/engine-28 sh -c '$(enginetests) && cd examples && $(enginetests)'
+	scripts/engine-28 sh -c '$(enginetests) . ./integration/... && cd examples && $(enginetests) ./...'
 
 # The engine's namespaces have no network, so all that must be downloaded is
 # downloaded before.
@@ -88,19 +89,19 @@ bench-quick:
 test-gvisor:
 	@scripts/need build suite engine gvisor
 	go mod download
-	scripts/with-engine go test -tags 'docker gvisor' -count=1 -parallel 4 -timeout 10m -run GVisor $(GOTESTFLAGS)
+	scripts/with-engine $(onengine) -tags 'docker gvisor' -timeout 10m -run GVisor $(GOTESTFLAGS) . ./integration/...
 
 workloads:
 	@scripts/need build images
 	go mod download
 	$(MAKE) demo PATHS="$$(go list -m -f '{{.Dir}}' $(MODULES) | xargs)"
 	scripts/with-images scripts/with-engine \
-		go test -tags 'docker workloads' -count=1 -parallel 4 -timeout 10m -run TestWorkloads -v $(GOTESTFLAGS) .
+		$(onengine) -tags 'docker workloads' -timeout 10m -run TestWorkloads -v $(GOTESTFLAGS) ./integration/behaviour
 
 soak:
 	@scripts/need build suite
 	go mod download
-	scripts/with-engine go test -tags 'docker soak' -count=1 -timeout 30m -run TestSoak -v $(GOTESTFLAGS) .
+	scripts/with-engine go test -tags 'docker soak' -count=1 -timeout 30m -run TestSoak -v $(GOTESTFLAGS) ./integration/chaos
 
 fuzz:
 	@scripts/need build

@@ -10,11 +10,12 @@ import (
 	"github.com/synchestra-io/sandbox"
 	"github.com/synchestra-io/sandbox/integration/attacks"
 	"github.com/synchestra-io/sandbox/integration/attacks/attackstest"
+	"github.com/synchestra-io/sandbox/internal/enginetest"
 )
 
 // The sandbox withstands every attack on gVisor too.
 func TestGVisorAttacks(t *testing.T) {
-	host := sandbox.NewGVisorEngine(t)
+	host := enginetest.NewPrivateEngine(t, enginetest.GVisor).Host
 	r, err := sandbox.New(sandbox.Options{Host: host, Runtime: "runsc"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })

@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/synchestra-io/sandbox"
+	"github.com/synchestra-io/sandbox/internal/enginetest"
 )
 
 // examples are all examples, and what they print.
@@ -50,6 +50,8 @@ Limits.Network "host" is not isolated; use "none", "bridge" or the name of a use
 	{ExampleLimits_network, "exit status 1\nwget: can't connect to remote host (192.0.2.1): Network is unreachable\n"},
 }
 
+func TestMain(m *testing.M) { enginetest.Main(m, nil) }
+
 func nameOf(example func()) string {
 	name := runtime.FuncForPC(reflect.ValueOf(example).Pointer()).Name()
 	return name[strings.LastIndex(name, ".")+1:]
@@ -77,7 +79,7 @@ func TestEveryExampleIsRun(t *testing.T) {
 // The examples run one after the other and beside no other test: they print to
 // the one standard output.
 func TestExamples(t *testing.T) {
-	shell, toolchain = sandbox.BusyboxImage(), sandbox.GolangImage()
+	shell, toolchain = enginetest.Busybox(), enginetest.Golang()
 	t.Chdir(repository(t))
 	for _, example := range examples {
 		t.Run(nameOf(example.run), func(t *testing.T) {

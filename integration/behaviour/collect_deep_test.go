@@ -1,0 +1,106 @@
+//go:build docker
+
+package behaviour_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox"
+	"github.com/synchestra-io/sandbox/integration/internal/runtest"
+	"github.com/synchestra-io/sandbox/internal/enginetest"
+)
+
+// attacking is a script with the probe at hand, and the paths to collect.
+func attacking(script string, paths ...string) sandbox.Job {
+	j := collecting("cd /workspace; "+script, paths...)
+	j.Image = enginetest.BusyboxWithProbe()
+	j.Limits.Timeout = time.Minute
+	return j
+}
+
+// A tree can be deeper than any path is long. It costs neither the artifacts
+// beside it nor the clean-up.
+func TestCollectBeyondPathMax(t *testing.T) {
+	t.Parallel()
+	const pathMax = 4096
+	name := strings.Repeat("d", 255)
+	level := func(n int) string { return "/workspace/deep" + strings.Repeat("/"+name, n) + "/file" }
+	for where, disk := range map[string]int64{"volume": 0, "disk": 64} {
+		t.Run(where, func(t *testing.T) {
+			t.Parallel()
+			j := attacking("mkdir deep; /probe deep deep 40 "+name+"; echo kept >file",
+				"/workspace/deep", level(14), level(20), "/workspace/file")
+			j.Limits.DiskMB = disk
+			res := runtest.OK(t, j)
+			require.Empty(t, string(res.Logs))
+			want := map[string]string{"/workspace/file": "kept\n"}
+			for n := range 40 {
+				if len(level(n)) < pathMax {
+					want[level(n)] = "deep"
+				}
+			}
+			require.Equal(t, want, texts(res))
+			requireUncollected(t, res, map[string]error{level(20): sandbox.ErrNotRegular})
+		})
+	}
+}
+
+// Short names make the most levels. The engine opens one more file for each when it
+// removes them from a volume; on a disk there is nothing to remove.
+func TestCollectManyLevels(t *testing.T) {
+	t.Parallel()
+	for where, c := range map[string]struct{ levels, disk int64 }{"volume": {3000, 0}, "disk": {20_000, 512}} {
+		t.Run(where, func(t *testing.T) {
+			t.Parallel()
+			j := attacking(fmt.Sprintf("mkdir deep; /probe deep deep %d d; echo kept >file", c.levels), "/workspace/deep", "/workspace/file")
+			j.Limits.DiskMB = c.disk
+			res := runtest.OK(t, j)
+			require.Empty(t, string(res.Logs))
+			require.Equal(t, "kept\n", string(res.Artifacts["/workspace/file"]))
+			require.Equal(t, "deep", string(res.Artifacts["/workspace/deep/"+strings.Repeat("d/", 1000)+"file"]))
+			require.Nil(t, res.Uncollected)
+		})
+	}
+}
+
+// mostEntries is how many files, directories and links are read out of directories;
+// see Limits.ArtifactBytes.
+const mostEntries = 100_000
+
+// onLargeDisk is an attack with many files: a disk takes them in the least time.
+func onLargeDisk(script string, paths ...string) sandbox.Job {
+	j := attacking(script, paths...)
+	j.Limits.DiskMB = 1024
+	return j
+}
+
+// The cap counts through all directories, themselves included. What was read before
+// stays, and a file that is asked for by its name has nothing to do with it.
+func TestCollectCountsExactly(t *testing.T) {
+	t.Parallel()
+	j := onLargeDisk(fmt.Sprintf("/probe many files d %d; mkdir e; echo 1 >e/1; echo 2 >e/2; echo kept >file", mostEntries-3),
+		"/workspace/d", "/workspace/e", "/workspace/file")
+	res := runtest.OK(t, j)
+	require.Empty(t, string(res.Logs))
+	require.Len(t, res.Artifacts, mostEntries-3+2)
+	require.Equal(t, "1\n", string(res.Artifacts["/workspace/e/1"]))
+	require.Equal(t, "kept\n", string(res.Artifacts["/workspace/file"]))
+	requireUncollected(t, res, map[string]error{"/workspace/e": sandbox.ErrTooLarge})
+}
+
+// What brings no content, or no content of its own, counts as well.
+func TestCollectCountsEverything(t *testing.T) {
+	t.Parallel()
+	j := onLargeDisk("mkdir all; for k in directories symlinks hardlinks; do /probe many $k all/$k 34000; done; echo kept >file",
+		"/workspace/all", "/workspace/file")
+	res := runtest.OK(t, j)
+	require.Empty(t, string(res.Logs))
+	require.Equal(t, "kept\n", string(res.Artifacts["/workspace/file"]))
+	require.ErrorIs(t, res.Uncollected["/workspace/all"], sandbox.ErrTooLarge)
+	require.LessOrEqual(t, len(res.Artifacts)+len(res.Uncollected), mostEntries)
+}

@@ -1,0 +1,141 @@
+//go:build docker
+
+package behaviour_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/docker/docker/api/types/network"
+	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox"
+	"github.com/synchestra-io/sandbox/integration/internal/runtest"
+	"github.com/synchestra-io/sandbox/internal/enginetest"
+)
+
+// refused runs a job that the engine is needed to refuse.
+func refused(t *testing.T, j sandbox.Job, op sandbox.Op, want string) {
+	t.Helper()
+	res, err := runtest.Do(t, j)
+	var step *sandbox.Error
+	require.ErrorAs(t, err, &step)
+	require.Equal(t, op, step.Op, "%v", err)
+	require.ErrorContains(t, err, want)
+	require.Equal(t, -1, res.ExitCode)
+	require.Nil(t, res.Logs)
+}
+
+func TestBadNetworks(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	bridge, err := enginetest.API.NetworkInspect(ctx, "bridge", network.InspectOptions{})
+	require.NoError(t, err)
+	for name, want := range map[string]string{
+		"no-such-network": "the engine has no such network",
+		bridge.ID[:12]:    `is the ID of network "bridge"`,
+	} {
+		j := runtest.Shell("true")
+		j.Limits.Network = name
+		refused(t, j, sandbox.OpValidate, `Limits.Network "`+name+`"`)
+		refused(t, j, sandbox.OpValidate, want)
+	}
+}
+
+// Part of an ID resolves to the host's network, whose name is refused.
+func TestBadNetworkByTheHostsID(t *testing.T) {
+	t.Parallel()
+	host, err := enginetest.API.NetworkInspect(context.Background(), "host", network.InspectOptions{})
+	require.NoError(t, err)
+	j := runtest.Shell("true")
+	j.Limits.Network = host.ID[:12]
+	refused(t, j, sandbox.OpValidate, `is the ID of network "host"`)
+}
+
+func TestUserDefinedNetwork(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	name := strings.ReplaceAll(enginetest.ImagePrefix, "/", "-") + "network"
+	created, err := enginetest.API.NetworkCreate(ctx, name, network.CreateOptions{Driver: "bridge", Internal: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, enginetest.API.NetworkRemove(ctx, created.ID)) })
+	j := runtest.Shell("ls /sys/class/net")
+	j.Limits.Network = name
+	require.Equal(t, "eth0\nlo\n", runtest.Output(t, j))
+}
+
+func TestBridgeIsTheDefaultNetwork(t *testing.T) {
+	t.Parallel()
+	j := runtest.Shell("ls /sys/class/net")
+	j.Limits.Network = ""
+	require.Equal(t, "eth0\nlo\n", runtest.Output(t, j))
+}
+
+func TestMountOfAnAbsentSource(t *testing.T) {
+	t.Parallel()
+	absent := filepath.Join(t.TempDir(), "absent")
+	j := runtest.Shell("true")
+	j.Mounts = []sandbox.Mount{{Source: absent, Target: "/m", ReadOnly: true}}
+	refused(t, j, sandbox.OpCreate, `Mounts[0].Source "`+absent+`" does not exist on the engine's host`)
+	require.NoDirExists(t, absent, "nothing is made on the host for it")
+}
+
+func TestMountOfTheEnginesData(t *testing.T) {
+	t.Parallel()
+	info, err := enginetest.API.Info(context.Background())
+	require.NoError(t, err)
+	for _, source := range []string{info.DockerRootDir, info.DockerRootDir + "/volumes", filepath.Dir(info.DockerRootDir)} {
+		j := runtest.Shell("true")
+		j.Mounts = []sandbox.Mount{{Source: source, Target: "/m", ReadOnly: true}}
+		refused(t, j, sandbox.OpValidate, `Mounts[0].Source "`+source+`"`)
+	}
+}
+
+// sharedDir is a directory that the user of a job may write to.
+func sharedDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		require.NoError(t, os.Chmod(d, 0o755)) // the user of the job must get through
+	}
+	require.NoError(t, os.Chmod(dir, 0o777))
+	return dir
+}
+
+func TestMountReadOnlyAndNot(t *testing.T) {
+	t.Parallel()
+	dir := sharedDir(t)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "data"), []byte("host"), 0o644))
+	j := runtest.Shell("cat /a:b/data; echo x >/a:b/new")
+	j.Mounts = []sandbox.Mount{{Source: dir, Target: "/a:b", ReadOnly: true}}
+	res := runtest.OK(t, j)
+	require.NotZero(t, res.ExitCode)
+	require.Contains(t, string(res.Logs), "host")
+	require.Contains(t, string(res.Logs), "Read-only file system")
+	require.NoFileExists(t, filepath.Join(dir, "new"))
+
+	j.Mounts[0].ReadOnly = false
+	require.Equal(t, "host", runtest.Output(t, j))
+	require.FileExists(t, filepath.Join(dir, "new"))
+}
+
+// A recursive read-only bind would be writable below a mount in its source.
+func TestMountDoesNotPassOnSubmounts(t *testing.T) {
+	t.Parallel()
+	dir := sharedDir(t)
+	below := filepath.Join(dir, "below")
+	require.NoError(t, os.Mkdir(below, 0o777))
+	require.NoError(t, syscall.Mount("tmpfs", below, "tmpfs", 0, "mode=0777"), "this test mounts a tmpfs on the host: run it as root")
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(below, syscall.MNT_DETACH)) })
+	require.NoError(t, os.WriteFile(filepath.Join(below, "secret"), []byte("secret"), 0o666))
+	j := runtest.Shell("ls -A /m/below; echo x >/m/below/new")
+	j.Mounts = []sandbox.Mount{{Source: dir, Target: "/m", ReadOnly: true}}
+	res := runtest.OK(t, j)
+	require.NotZero(t, res.ExitCode)
+	require.NotContains(t, string(res.Logs), "secret")
+	require.NoFileExists(t, filepath.Join(below, "new"))
+}

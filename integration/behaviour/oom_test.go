@@ -1,0 +1,60 @@
+//go:build docker
+
+package behaviour_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/integration/internal/runtest"
+)
+
+// hog wants more memory than it may have.
+const hog = `tail -c 200000000 /dev/zero`
+
+// On a busy machine the engine loses reports, so nothing runs beside it.
+func TestOOMKilled(t *testing.T) {
+	for _, c := range []struct {
+		script string
+		status int
+		oom    bool
+	}{
+		{"exec " + hog, 137, true},              // the main process
+		{hog + "; exit 7", 7, true},             // a child
+		{hog + " & wait; exit 0", 0, true},      // a child, and nobody minds
+		{"setsid " + hog + "; exit 0", 0, true}, // a grandchild of another session
+		{"kill -9 $$", 137, false},              // no memory in it
+		{"exit 137", 137, false},                // nor here
+		{"head -c 1000000 /dev/zero | wc -c", 0, false},
+	} {
+		t.Run(c.script, func(t *testing.T) {
+			j := runtest.Shell(c.script)
+			j.Limits.MemoryMB = 32
+			j.Limits.Timeout = time.Minute
+			res := runtest.OK(t, j)
+			require.Equal(t, c.status, res.ExitCode, "%s", res.Logs)
+			require.Equal(t, c.oom, res.OOMKilled)
+		})
+	}
+}
+
+// A kill of ours is none for memory.
+func TestTimeoutIsNoOOM(t *testing.T) {
+	t.Parallel()
+	j := runtest.Shell("sleep 100")
+	j.Limits.MemoryMB, j.Limits.Timeout = 32, time.Second
+	res := runtest.OK(t, j)
+	require.True(t, res.TimedOut)
+	require.False(t, res.OOMKilled)
+	require.InDelta(t, time.Second, res.Duration, float64(900*time.Millisecond))
+}
+
+func TestDuration(t *testing.T) {
+	t.Parallel()
+	short, long := runtest.OK(t, runtest.Shell("true")).Duration, runtest.OK(t, runtest.Shell("sleep 2")).Duration
+	require.Positive(t, short)
+	require.InDelta(t, 2*time.Second, long-short, float64(900*time.Millisecond), fmt.Sprint(short, long))
+}

@@ -1,0 +1,125 @@
+//go:build docker
+
+package chaos_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox"
+	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/enginetest"
+	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/tarball"
+)
+
+// The tasks of child processes. Each prints what came of it.
+const (
+	runShortly  = "run shortly"  // a job that ends
+	runForever  = "run forever"  // a job that does not
+	runDeadline = "run deadline" // the same, with a deadline of childDeadline
+	sweep       = "sweep"        // a Sweep
+	tellOwner   = "tell owner"   // nothing: it prints its own label
+)
+
+var tasks = enginetest.Tasks{
+	runShortly: func() int { return childRun(context.Background(), "cat", "/workspace/in") },
+	runForever: func() int { return childRun(context.Background(), "sleep", "1000") },
+	runDeadline: func() int {
+		ctx, cancel := context.WithTimeout(bounds.With(context.Background(), childBounds()), childDeadline)
+		defer cancel()
+		return childRun(ctx, "sleep", "1000")
+	},
+	sweep: childSweep,
+	tellOwner: func() int {
+		fmt.Print(owner.Self())
+		return 0
+	},
+}
+
+const childDeadline = 5 * time.Second
+
+// childBounds let a run with a deadline expire soon, but not before it has begun.
+func childBounds() bounds.Bounds {
+	b := bounds.Default()
+	b.Call, b.Slow, b.Stall = 10*time.Second, 2*time.Second, 10*time.Second
+	b.Stop = time.Second
+	b.Drain, b.Writer, b.Reader, b.OOM = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
+	b.Cleanup = 3 * time.Second // a busy engine takes its time to kill
+	b.Grace = time.Second
+	return b
+}
+
+func childRun(ctx context.Context, cmd ...string) int {
+	r, err := sandbox.New(sandbox.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer r.Close()
+	id, image := enginetest.ChildRun()
+	res, err := r.RunOnce(owner.WithID(ctx, id), sandbox.Job{
+		Image: image, Cmd: cmd, Limits: sandbox.Limits{Network: "none"},
+		InputTar: bytes.NewReader(tarball.Of(tarball.File{Name: "in", Body: "input"})),
+		Collect:  []string{"/workspace/in"},
+	})
+	fmt.Printf("%s, artifact %s, error %v\n", res.Logs, res.Artifacts["/workspace/in"], err)
+	return 0
+}
+
+func childSweep() int {
+	r, err := sandbox.New(sandbox.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer r.Close()
+	report, err := r.Sweep(context.Background())
+	fmt.Printf("removed: %q\nleft: %q\nerror: %v\n", report.Removed, report.Left, err)
+	return 0
+}
+
+// endedProcess is the label of a process of this place that has ended.
+func endedProcess(t testing.TB) string {
+	t.Helper()
+	c := enginetest.StartChild(t, tellOwner, enginetest.Host())
+	<-c.Ended
+	return c.Output.String()
+}
+
+// startRunningChild returns when the child's job runs.
+func startRunningChild(t *testing.T, task string, through ...string) *enginetest.Child {
+	t.Helper()
+	c := enginetest.StartChild(t, task, enginetest.Host(), through...)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	enginetest.WaitRunning(t, ctx, owner.NamePrefix+c.RunID)
+	return c
+}
+
+// sweepOnce is a Sweep that must not fail, by a Runner of its own.
+func sweepOnce(t testing.TB, b bounds.Bounds) sandbox.SweepReport {
+	t.Helper()
+	r, err := sandbox.New(sandbox.Options{})
+	require.NoError(t, err)
+	report, err := r.Sweep(bounds.With(context.Background(), b))
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	return report
+}
+
+// about are the entries of a list that name a run.
+func about(id string, list []string) (found []string) {
+	for _, entry := range list {
+		if strings.Contains(entry, id) {
+			found = append(found, entry)
+		}
+	}
+	return found
+}

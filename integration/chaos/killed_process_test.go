@@ -1,0 +1,149 @@
+//go:build docker
+
+package chaos_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/enginetest"
+	"github.com/synchestra-io/sandbox/internal/owner"
+)
+
+// moment is when a process is killed, seen from one of its requests.
+type moment string
+
+const (
+	beforeIt moment = "before it is sent"
+	duringIt moment = "while the engine works on it"
+	afterIt  moment = "before its answer arrives"
+)
+
+// step is a request of a run, in a form that is the same for every run.
+type step struct {
+	request string
+	again   int // how often it was made before
+}
+
+func (s step) String() string {
+	text := strings.NewReplacer(" /", " ", "/", " ").Replace(s.request)
+	if s.again > 0 {
+		text = fmt.Sprintf("%s (%d)", text, s.again+1)
+	}
+	return text
+}
+
+// steps counts the requests of one run.
+type steps struct {
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+func (s *steps) next(request string) step {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() { s.seen[request]++ }()
+	return step{request, s.seen[request]}
+}
+
+func newSteps() *steps { return &steps{seen: map[string]int{}} }
+
+// stepsOfARun are the requests of a child's run that is not disturbed. How often
+// the state of a container is asked for differs, so it counts once.
+func stepsOfARun(t *testing.T) (all []step) {
+	t.Helper()
+	var mu sync.Mutex
+	id := owner.RandomID()
+	counted := newSteps()
+	p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
+		s := counted.next(x.Text)
+		if s.again == 0 || !strings.HasPrefix(s.request, "GET /containers/") || !strings.HasSuffix(s.request, "/json") {
+			mu.Lock()
+			all = append(all, s)
+			mu.Unlock()
+		}
+		x.Forward()
+	})
+	c := enginetest.StartChildAs(t, id, runShortly, p.Host)
+	<-c.Ended
+	require.Equal(t, "input, artifact input, error <nil>\n", c.Output.String())
+	enginetest.AssertNothingLeft(t, id)
+	return all
+}
+
+// TestKilledAtEveryRequest kills a process that runs a job at each of its
+// requests to the engine: then a Sweep leaves nothing.
+func TestKilledAtEveryRequest(t *testing.T) {
+	all := stepsOfARun(t)
+	cells, left := 0, new(atomic.Int64)
+	t.Run("cells", func(t *testing.T) {
+		for i, s := range all {
+			for _, m := range []moment{beforeIt, duringIt, afterIt} {
+				cells++
+				t.Run(fmt.Sprintf("%02d %v, %s", i, s, m), func(t *testing.T) {
+					t.Parallel()
+					if killedAt(t, s, m) {
+						left.Add(1)
+					}
+				})
+			}
+		}
+	})
+	t.Logf("%d requests, %d kills, %d of which left something until the Sweep", len(all), cells, left.Load())
+	require.Positive(t, left.Load())
+}
+
+// killedAt tells whether the Sweep had something to do. A Sweep of another cell
+// may have done it.
+func killedAt(t *testing.T, at step, m moment) (left bool) {
+	id := owner.RandomID()
+	counted := newSteps()
+	started, killed := make(chan *enginetest.Child, 1), make(chan struct{})
+	kill := func() {
+		c := <-started
+		c.Kill()
+		close(killed)
+	}
+	p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
+		switch {
+		case counted.next(x.Text) != at:
+			x.Forward()
+		case m == beforeIt:
+			kill()
+			x.Drop()
+		case m == duringIt:
+			go kill() // the engine has a head start of a process's end
+			x.Forward()
+		default:
+			x.AskToTheEnd()
+			kill()
+			x.Drop()
+		}
+	})
+	c := enginetest.StartChildAs(t, id, runShortly, p.Host)
+	started <- c
+	<-c.Ended
+	select {
+	case <-killed:
+	case <-time.After(time.Minute):
+		require.Fail(t, "it was not killed", c.Output.String())
+	}
+	require.True(t, m == duringIt || !c.Cmd.ProcessState.Exited(), "it ended before it was killed: %s", c.Output.String())
+
+	left = len(enginetest.LeftOf(t, id)) > 0
+	// What the engine was doing when the process ended may appear after a Sweep.
+	// In all other cases one must do.
+	sweepOnce(t, bounds.Default())
+	for begin := time.Now(); m == duringIt && len(enginetest.LeftOf(t, id)) > 0; sweepOnce(t, bounds.Default()) {
+		require.Less(t, time.Since(begin), 20*time.Second, "still left")
+	}
+	require.Empty(t, enginetest.LeftOf(t, id))
+	return left
+}

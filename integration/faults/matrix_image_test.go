@@ -1,0 +1,82 @@
+//go:build docker
+
+package faults_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox"
+	"github.com/synchestra-io/sandbox/internal/enginetest"
+	"github.com/synchestra-io/sandbox/internal/owner"
+)
+
+// push puts the job's image into a registry of the test's. It stays on the
+// engine by its own tag, so a pull by another brings no layer.
+func (m *matrix) push(t *testing.T) {
+	t.Helper()
+	r := enginetest.NewRegistry(t)
+	m.name = r.Addr + "/faults"
+	ctx := context.Background()
+	t.Cleanup(func() {
+		list, err := enginetest.API.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", m.name))})
+		require.NoError(t, err)
+		for _, im := range list {
+			for _, ref := range im.RepoTags {
+				enginetest.RemoveImage(t, ref)
+			}
+		}
+	})
+	require.NoError(t, enginetest.API.ImageTag(ctx, enginetest.MakeImage(t, "faults", enginetest.BusyboxFiles()), m.name+":stays"))
+	body, err := enginetest.API.ImagePush(ctx, m.name+":stays", image.PushOptions{RegistryAuth: "e30="})
+	require.NoError(t, err)
+	answer, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.NotContains(t, string(answer), "errorDetail")
+	get, err := http.NewRequest(http.MethodGet, m.manifest("stays"), nil)
+	require.NoError(t, err)
+	get.Header.Set("Accept", manifestType)
+	m.stored = send(t, get, http.StatusOK)
+}
+
+const manifestType = "application/vnd.docker.distribution.manifest.v2+json"
+
+// fresh is the job with an image that the engine does not have: one more tag in
+// the registry. A case asks for it before it runs in parallel with others, since
+// a registry's files are not safe to read while they are written.
+func (m *matrix) fresh(t *testing.T) sandbox.Job {
+	t.Helper()
+	tag := owner.RandomID()
+	put, err := http.NewRequest(http.MethodPut, m.manifest(tag), bytes.NewReader(m.stored))
+	require.NoError(t, err)
+	put.Header.Set("Content-Type", manifestType)
+	send(t, put, http.StatusCreated)
+	j := m.job
+	j.Image = m.name + ":" + tag
+	return j
+}
+
+func (m *matrix) manifest(tag string) string {
+	host, repository, _ := strings.Cut(m.name, "/")
+	return "http://" + host + "/v2/" + repository + "/manifests/" + tag
+}
+
+func send(t *testing.T, r *http.Request, want int) []byte {
+	t.Helper()
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.Equal(t, want, answer.StatusCode, "%s", body)
+	return body
+}

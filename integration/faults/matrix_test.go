@@ -1,0 +1,160 @@
+//go:build docker
+
+package faults_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox"
+	"github.com/synchestra-io/sandbox/integration/internal/runtest"
+	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/enginetest"
+	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/tarball"
+)
+
+// matrix runs one job again and again, each time with one fault, and checks at
+// the test's end that nothing is left of all of it. No other test may run at
+// the same time; its own cases may.
+type matrix struct {
+	name    string                // of the image, without its tag
+	stored  []byte                // its manifest
+	job     sandbox.Job           // without Image, InputTar, and its other reader and writers
+	input   []byte                // its InputTar
+	stdin   string                // its Stdin; with it, it has Stdout and Stderr
+	clean   []enginetest.Recorded // a clean run's requests
+	want    outcome               // what it brings
+	took    time.Duration         // how long it takes
+	columns []fault
+
+	mu     sync.Mutex
+	cells  int
+	result map[string]string // of a case
+}
+
+// faultJob reads its input, makes two artifacts, and writes to both streams.
+func faultJob() sandbox.Job {
+	script := fmt.Sprintf("head -c %d in >big && mkdir out && echo one >out/one && echo two >out/two && "+
+		"echo first && echo warning >&2 && sleep $%s && echo last", artifactSize, pauseEnv)
+	return sandbox.Job{
+		Cmd: []string{"sh", "-c", script}, Env: map[string]string{pauseEnv: "0"}, WorkDir: "/workspace",
+		Collect: []string{jobArtifact, jobDirectory}, Limits: sandbox.Limits{Network: "none"},
+	}
+}
+
+// newMatrix makes the clean run and checks what it brings.
+func newMatrix(t *testing.T, j sandbox.Job, columns []fault, stdin string) *matrix {
+	t.Helper()
+	m := &matrix{job: j, columns: columns, stdin: stdin, result: map[string]string{}}
+	m.checkAtEnd(t)
+	content := make([]byte, inputSize)
+	rand.NewChaCha8([32]byte{}).Read(content)
+	m.input = tarball.Of(tarball.File{Name: "in", Body: string(content)})
+	m.push(t)
+
+	p := enginetest.NewProxy(t, enginetest.API, nil)
+	start := time.Now()
+	o := m.run(t, context.Background(), p, faultBounds(), m.fresh(t))
+	m.took = time.Since(start)
+	require.NoError(t, o.err)
+	enginetest.AssertNothingLeft(t, o.id)
+	require.Equal(t, content[:artifactSize], o.res.Artifacts[jobArtifact])
+	require.Equal(t, "one\n", string(o.res.Artifacts[jobDirectory+"/one"]))
+	require.Len(t, o.res.Artifacts, 3)
+	m.clean, m.want = p.Recorded(), o
+	return m
+}
+
+// outcome is what a run brought. The writers are complete if there is no error.
+type outcome struct {
+	res            sandbox.Result
+	id             string
+	err            error
+	stdout, stderr *bytes.Buffer
+}
+
+// run runs the job through a proxy, checks how long that takes, and that the
+// library hangs up.
+func (m *matrix) run(t *testing.T, ctx context.Context, p *enginetest.Proxy, b bounds.Bounds, j sandbox.Job) outcome {
+	t.Helper()
+	j.InputTar = bytes.NewReader(m.input)
+	o := outcome{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer)}
+	if m.stdin != "" {
+		j.Stdin, j.Stdout, j.Stderr = strings.NewReader(m.stdin), o.stdout, o.stderr
+	}
+	r, err := sandbox.New(sandbox.Options{Host: p.Host})
+	require.NoError(t, err)
+	// A run that does not end is ended, so that the other cases go on.
+	limit := b.Ending() + faultAllowed*m.took
+	ctx, cancel := context.WithCancel(bounds.With(ctx, b))
+	defer time.AfterFunc(limit, cancel).Stop()
+	defer cancel()
+	start := time.Now()
+	o.res, o.id, o.err = runtest.RunWith(ctx, r, j)
+	t.Cleanup(func() { enginetest.RemoveObjects(t, enginetest.Objects(t, enginetest.API, owner.LabelRun+"="+o.id)) })
+	require.Less(t, time.Since(start), limit, "%v", o.err)
+	require.NoError(t, r.Close())
+	p.Release()
+	require.Eventually(t, func() bool { return p.Open() == 0 }, 3*time.Second, 5*time.Millisecond, "connections left")
+	return o
+}
+
+// cell runs the job with a fault at the request with the index i.
+func (m *matrix) cell(t *testing.T, i int, f fault, j sandbox.Job) outcome {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	x := m.clean[i]
+	in := &injection{at: i, fault: f, up: x.Up, output: int64(len(m.want.res.Logs)), cancel: cancel}
+	p := enginetest.NewProxy(t, enginetest.API, in.handle)
+	var o outcome
+	t.Cleanup(func() { m.note(i, f, o.err, t.Failed()) })
+	o = m.run(t, ctx, p, f.bounds(x.Text), j)
+	seen := p.Requests()
+	require.Greater(t, len(seen), i, "the run ended before the fault: %v", o.err)
+	require.Equal(t, x.Text, seen[i], "the run took another way before the fault")
+	require.True(t, in.fired.Load(), "the fault did not fire")
+	return o
+}
+
+// note is for the table.
+func (m *matrix) note(i int, f fault, err error, failed bool) {
+	result := "ok"
+	if step, found := runtest.AsError(err); found {
+		result = string(step.Op)
+	}
+	if failed {
+		result = "FAILED"
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cells++
+	m.result[rowName(i, m.clean[i])+string(f)] = result
+}
+
+// same compares with the clean run's outcome. Between the two streams the order
+// of the output is not fixed.
+func (m *matrix) same(t *testing.T, o outcome) {
+	t.Helper()
+	require.Equal(t, runtest.SortedLines(m.want.res.Logs), runtest.SortedLines(o.res.Logs))
+	require.Equal(t, m.want.stdout.String(), o.stdout.String())
+	require.Equal(t, m.want.stderr.String(), o.stderr.String())
+	require.GreaterOrEqual(t, o.res.Duration, time.Duration(0))
+	for path, content := range m.want.res.Artifacts {
+		require.True(t, bytes.Equal(content, o.res.Artifacts[path]), "%s differs", path)
+	}
+	require.Len(t, o.res.Artifacts, len(m.want.res.Artifacts))
+	want, got := m.want.res, o.res
+	want.Logs, want.Artifacts, want.Duration = nil, nil, 0
+	got.Logs, got.Artifacts, got.Duration = nil, nil, 0
+	require.Equal(t, want, got, "no error, so the result must be complete")
+}
