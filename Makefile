@@ -52,6 +52,10 @@ lint:
 	@files=$$(gofmt -l .) && if [ "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
 	$(STATICCHECK) ./...
 	$(STATICCHECK) -tags 'docker soak gvisor workloads' ./...
+	@for system in darwin windows; do \
+		echo "go build and go vet with GOOS=$$system"; \
+		GOOS=$$system go build ./... && GOOS=$$system go vet ./... || exit 1; \
+	done
 	@for module in bench examples; do \
 		echo "go vet and staticcheck in $$module"; \
 		(cd $$module && go vet -tags docker ./... && $(STATICCHECK) -tags docker ./...) || exit 1; \
@@ -89,7 +93,7 @@ bench-quick:
 test-gvisor:
 	@scripts/need build suite engine gvisor
 	go mod download
-	scripts/with-engine $(onengine) -tags 'docker gvisor' -timeout 10m -run GVisor $(GOTESTFLAGS) . ./integration/...
+	scripts/with-engine $(onengine) -tags 'docker gvisor' -timeout 10m -run GVisor $(GOTESTFLAGS) ./integration/...
 
 workloads:
 	@scripts/need build images

@@ -7,7 +7,8 @@
 // that is an outcome of its own.
 //
 // The package does not import testing: a program can attack the sandbox that it
-// uses. Tests call attackstest.Run.
+// uses. It carries no promise of compatibility: the table and its types change with
+// what is learned about engines.
 package attacks
 
 import (

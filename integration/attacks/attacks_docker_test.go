@@ -9,7 +9,6 @@ import (
 
 	"github.com/synchestra-io/sandbox"
 	"github.com/synchestra-io/sandbox/integration/attacks"
-	"github.com/synchestra-io/sandbox/integration/attacks/attackstest"
 )
 
 // The sandbox with its defaults withstands every attack.
@@ -17,5 +16,5 @@ func TestAttacks(t *testing.T) {
 	r, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
-	attackstest.Run(t, attacks.Options{Run: r.RunOnce})
+	makeAll(t, attacks.Options{Run: r.RunOnce})
 }

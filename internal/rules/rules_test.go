@@ -100,10 +100,6 @@ var imports = map[string]map[string]string{
 		module + "/internal/tarball":          "inputs",
 		"github.com/stretchr/testify/require": "as well",
 	},
-	module + "/integration/attacks/attackstest": {
-		module + "/integration/attacks": "what it makes",
-		"testing":                       "each attack is a subtest",
-	},
 	module + "/integration/attacks": {
 		module:                                         "what it attacks",
 		module + "/internal/rootfs":                    "it builds the probe",

@@ -1,5 +1,6 @@
-// Package attackstest makes the attacks of package attacks in a test.
-package attackstest
+//go:build docker
+
+package attacks_test
 
 import (
 	"os"
@@ -8,9 +9,9 @@ import (
 	"github.com/synchestra-io/sandbox/integration/attacks"
 )
 
-// Run makes every attack, each as a subtest, and prints the table of outcomes. A
+// makeAll makes every attack, each as a subtest, and prints the table of outcomes. A
 // subtest fails if its attack succeeded or was not made.
-func Run(t *testing.T, o attacks.Options) {
+func makeAll(t *testing.T, o attacks.Options) {
 	t.Helper()
 	fixture, err := attacks.Open(t.Context(), o)
 	if err != nil {

@@ -1,6 +1,6 @@
 //go:build docker && gvisor
 
-package sandbox_test
+package attacks_test
 
 import (
 	"testing"
@@ -9,7 +9,6 @@ import (
 
 	"github.com/synchestra-io/sandbox"
 	"github.com/synchestra-io/sandbox/integration/attacks"
-	"github.com/synchestra-io/sandbox/integration/attacks/attackstest"
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 )
 
@@ -19,5 +18,5 @@ func TestGVisorAttacks(t *testing.T) {
 	r, err := sandbox.New(sandbox.Options{Host: host, Runtime: "runsc"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
-	attackstest.Run(t, attacks.Options{Run: r.RunOnce, Host: host})
+	makeAll(t, attacks.Options{Run: r.RunOnce, Host: host})
 }

@@ -1,4 +1,4 @@
-package sandbox
+package rules
 
 import (
 	"go/ast"
@@ -16,28 +16,27 @@ import (
 
 func readme(t testing.TB) string {
 	t.Helper()
-	text, err := os.ReadFile("README.md")
+	text, err := os.ReadFile(root + "/README.md")
 	require.NoError(t, err)
 	return string(text)
 }
 
 // Every test that docs/guarantees.md names exists.
-func TestREADMENamesTests(t *testing.T) {
+func TestGuaranteesNameTests(t *testing.T) {
 	tests := map[string]bool{}
-	for _, pattern := range []string{"*_test.go", "isolation/*_test.go", "internal/*/*_test.go", "integration/*/*_test.go"} {
-		files, err := filepath.Glob(pattern)
+	for _, file := range goFiles(t) {
+		if !strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 		require.NoError(t, err)
-		for _, file := range files {
-			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
-			require.NoError(t, err)
-			for _, decl := range parsed.Decls {
-				if f, ok := decl.(*ast.FuncDecl); ok && strings.HasPrefix(f.Name.Name, "Test") {
-					tests[f.Name.Name] = true
-				}
+		for _, decl := range parsed.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && strings.HasPrefix(f.Name.Name, "Test") {
+				tests[f.Name.Name] = true
 			}
 		}
 	}
-	guarantees, err := os.ReadFile("docs/guarantees.md")
+	guarantees, err := os.ReadFile(root + "/docs/guarantees.md")
 	require.NoError(t, err)
 	named := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(string(guarantees), -1)
 	require.Greater(t, len(named), 50)
@@ -54,6 +53,8 @@ func TestREADMEProgramCompiles(t *testing.T) {
 	require.True(t, found)
 	file := filepath.Join(t.TempDir(), "main.go")
 	require.NoError(t, os.WriteFile(file, []byte(program), 0o600))
-	output, err := exec.Command("go", "vet", file).CombinedOutput()
+	vet := exec.Command("go", "vet", file)
+	vet.Dir = root
+	output, err := vet.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 }
