@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/synchestra-io/sandbox"
 )
@@ -36,8 +37,14 @@ func (e *attackEnv) abortOn(err error) {
 	}
 }
 
+// logf adds a line to the log. Some attacks print bytes that are not text.
 func (e *attackEnv) logf(format string, args ...any) {
-	fmt.Fprintf(&e.log, format+"\n", args...)
+	e.log.WriteString(strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return '.'
+	}, fmt.Sprintf(format+"\n", args...)))
 }
 
 // job is a job that runs the probe.

@@ -66,6 +66,14 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+func TestLogIsText(t *testing.T) {
+	f := Fixture{sandbox: func(context.Context, sandbox.Job) (sandbox.Result, error) {
+		return sandbox.Result{Logs: []byte("looked: \x00\xff\x1b[2J\tü\ndone\n")}, nil
+	}}
+	o := f.Make(t.Context(), probeAttack("mode", "tries", "expected"))
+	require.Contains(t, o.Log, "looked: .\ufffd.[2J\tü\ndone\n")
+}
+
 // A mistake in the suite must not pass for an attack that cannot be made.
 func TestPanicIsNoOutcome(t *testing.T) {
 	var f Fixture
