@@ -15,16 +15,16 @@ import (
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 )
 
-// attacking is a script with the probe at hand, and the paths to collect.
-func attacking(script string, paths ...string) sandbox.Job {
+// withProbe is a script that has the probe, and the paths to collect.
+func withProbe(script string, paths ...string) sandbox.Job {
 	j := collecting("cd /workspace; "+script, paths...)
 	j.Image = enginetest.BusyboxWithProbe()
 	j.Limits.Timeout = time.Minute
 	return j
 }
 
-// A tree can be deeper than any path is long. It costs neither the artifacts
-// beside it nor the clean-up.
+// A tree can be deeper than the longest path. That affects neither the other
+// artifacts nor the clean-up.
 func TestCollectBeyondPathMax(t *testing.T) {
 	t.Parallel()
 	const pathMax = 4096
@@ -33,7 +33,7 @@ func TestCollectBeyondPathMax(t *testing.T) {
 	for where, disk := range map[string]int64{"volume": 0, "disk": 64} {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
-			j := attacking("mkdir deep; /probe deep deep 40 "+name+"; echo kept >file",
+			j := withProbe("mkdir deep; /probe deep deep 40 "+name+"; echo kept >file",
 				"/workspace/deep", level(14), level(20), "/workspace/file")
 			j.Limits.DiskMB = disk
 			res := runtest.OK(t, j)
@@ -50,14 +50,14 @@ func TestCollectBeyondPathMax(t *testing.T) {
 	}
 }
 
-// Short names make the most levels. The engine opens one more file for each when it
-// removes them from a volume; on a disk there is nothing to remove.
+// Short names allow the most levels. To remove them from a volume the engine opens
+// one more file for each level; on a disk there is nothing to remove.
 func TestCollectManyLevels(t *testing.T) {
 	t.Parallel()
 	for where, c := range map[string]struct{ levels, disk int64 }{"volume": {3000, 0}, "disk": {20_000, 512}} {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
-			j := attacking(fmt.Sprintf("mkdir deep; /probe deep deep %d d; echo kept >file", c.levels), "/workspace/deep", "/workspace/file")
+			j := withProbe(fmt.Sprintf("mkdir deep; /probe deep deep %d d; echo kept >file", c.levels), "/workspace/deep", "/workspace/file")
 			j.Limits.DiskMB = c.disk
 			res := runtest.OK(t, j)
 			require.Empty(t, string(res.Logs))
@@ -68,19 +68,19 @@ func TestCollectManyLevels(t *testing.T) {
 	}
 }
 
-// mostEntries is how many files, directories and links are read out of directories;
-// see Limits.ArtifactBytes.
+// mostEntries is how many files, directories and links are read from directories; see
+// Limits.ArtifactBytes.
 const mostEntries = 100_000
 
-// onLargeDisk is an attack with many files: a disk takes them in the least time.
+// onLargeDisk is withProbe for many files, which a disk creates fastest.
 func onLargeDisk(script string, paths ...string) sandbox.Job {
-	j := attacking(script, paths...)
+	j := withProbe(script, paths...)
 	j.Limits.DiskMB = 1024
 	return j
 }
 
-// The cap counts through all directories, themselves included. What was read before
-// stays, and a file that is asked for by its name has nothing to do with it.
+// The cap is on all directories together, themselves included. What was read before
+// is kept, and a file that is collected by its own path does not count.
 func TestCollectCountsExactly(t *testing.T) {
 	t.Parallel()
 	j := onLargeDisk(fmt.Sprintf("/probe many files d %d; mkdir e; echo 1 >e/1; echo 2 >e/2; echo kept >file", mostEntries-3),
@@ -93,7 +93,7 @@ func TestCollectCountsExactly(t *testing.T) {
 	requireUncollected(t, res, map[string]error{"/workspace/e": sandbox.ErrTooLarge})
 }
 
-// What brings no content, or no content of its own, counts as well.
+// Entries without content of their own count as well.
 func TestCollectCountsEverything(t *testing.T) {
 	t.Parallel()
 	j := onLargeDisk("mkdir all; for k in directories symlinks hardlinks; do /probe many $k all/$k 34000; done; echo kept >file",

@@ -16,8 +16,8 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// The engine fails at links that it cannot resolve, as if the fault were its
-// own. No job can make an error of that, nor take other artifacts with it.
+// The engine reports an internal error for links that it cannot resolve. A job cannot
+// turn that into an error of the run, nor keep other artifacts from coming out.
 func TestCollectUnresolvableLinks(t *testing.T) {
 	t.Parallel()
 	want := map[string]error{}
@@ -47,8 +47,8 @@ func TestCollectFollowsNoLinkAboveAMountPoint(t *testing.T) {
 	requireUncollected(t, res, map[string]error{"/workspace/a": sandbox.ErrNotRegular, "/workspace/a/file": sandbox.ErrNotRegular})
 }
 
-// Where a volume cannot be mounted any more, the engine answers nothing about
-// any path. The run says so, and its other results stand.
+// If a volume can no longer be mounted, the engine answers nothing about any path.
+// The run reports that, and its other results are kept.
 func TestCollectWithoutAMountPoint(t *testing.T) {
 	t.Parallel()
 	for _, script := range []string{"ln -s a a", "echo >a", "mkfifo a"} {
@@ -64,8 +64,7 @@ func TestCollectWithoutAMountPoint(t *testing.T) {
 	}
 }
 
-// Devices are as real in an image as in /dev; a job can make the one with the
-// numbers 0:0.
+// A device in an image is as real as one in /dev. A job can create the device 0:0.
 func TestCollectReadsNoDevice(t *testing.T) {
 	t.Parallel()
 	j := collecting("cd /workspace; mkdir dir; mknod node c 0 0; mknod dir/node c 0 0; echo kept >dir/file",
@@ -82,7 +81,7 @@ func TestCollectReadsNoDevice(t *testing.T) {
 	})
 }
 
-// A directory ends at its first file that does not fit; other paths still come.
+// A directory ends at its first file that does not fit. Other paths still come out.
 func TestCollectDirectoryOverTheCap(t *testing.T) {
 	t.Parallel()
 	j := collecting("cd /workspace; mkdir d; echo 123 >d/a; echo 1234567 >d/b; echo 1 >d/c; echo 123 >f", "/workspace/d", "/workspace/d/c", "/workspace/f")
@@ -91,7 +90,7 @@ func TestCollectDirectoryOverTheCap(t *testing.T) {
 	require.Equal(t, map[string]string{"/workspace/d/a": "123\n", "/workspace/d/c": "1\n", "/workspace/f": "123\n"}, texts(res))
 	requireUncollected(t, res, map[string]error{"/workspace/d": sandbox.ErrTooLarge, "/workspace/d/b": sandbox.ErrTooLarge})
 
-	// Hard links are on disk once, but the caller gets each.
+	// A hard link takes no space on the disk, but the caller gets its content.
 	j = collecting("cd /workspace; mkdir d; echo 12345 >d/a; ln d/a d/b; ln d/a d/c", "/workspace/d")
 	j.Limits.ArtifactBytes = 12
 	res = runtest.OK(t, j)
@@ -99,8 +98,7 @@ func TestCollectDirectoryOverTheCap(t *testing.T) {
 	requireUncollected(t, res, map[string]error{"/workspace/d": sandbox.ErrTooLarge, "/workspace/d/c": sandbox.ErrTooLarge})
 }
 
-// A file without content still has a name, and a link a reason: the caller has
-// to hold these too.
+// The caller also has to hold the name of an empty file, and the reason for a link.
 func TestCollectBoundsNames(t *testing.T) {
 	t.Parallel()
 	deep := "/workspace/" + strings.Repeat(strings.Repeat("d", 250)+"/", 14)

@@ -18,7 +18,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// requireUncollected asserts which paths are not there, and why.
+// requireUncollected checks which paths are missing, and why.
 func requireUncollected(t testing.TB, res sandbox.Result, want map[string]error) {
 	t.Helper()
 	for p, why := range want {
@@ -27,7 +27,7 @@ func requireUncollected(t testing.TB, res sandbox.Result, want map[string]error)
 	require.Len(t, res.Uncollected, len(want), "%v", res.Uncollected)
 }
 
-// Writable directories lie in one another, or move when others are covered.
+// Writable directories can contain one another, and move when a mount covers them.
 func TestCollectFromNestedDirectories(t *testing.T) {
 	t.Parallel()
 	volumes := enginetest.MakeImage(t, "nested", enginetest.BusyboxFiles(), "VOLUME /data", "VOLUME /workspace/cache")
@@ -74,7 +74,8 @@ func TestCollectFromNestedDirectories(t *testing.T) {
 	}
 }
 
-// Whatever its name and permissions, a file comes in its directory and alone.
+// A file comes out with its directory and by its own path, whatever its name and
+// permissions are.
 func TestCollectNamesAndModes(t *testing.T) {
 	t.Parallel()
 	names := append(oddNames, ".hidden", ".wh.gone", ".wh..wh..opq", strings.Repeat("long", 60))
@@ -107,7 +108,7 @@ ln binary again; ln binary none/deeper; for f; do mkdir -p "$(dirname "$f")"; ec
 	require.Equal(t, []byte{}, res.Artifacts["/workspace/out/empty"])
 }
 
-// A file that is asked for more than once counts once.
+// A file that is collected more than once counts once.
 func TestCollectOverlappingPaths(t *testing.T) {
 	t.Parallel()
 	for _, paths := range [][]string{
@@ -122,7 +123,7 @@ func TestCollectOverlappingPaths(t *testing.T) {
 	}
 }
 
-// What is missing takes nothing else with it.
+// A missing path does not affect the others.
 func TestCollectMissing(t *testing.T) {
 	t.Parallel()
 	missing := map[string]error{}

@@ -24,8 +24,8 @@ func goEnv(name string) (string, error) {
 	return strings.TrimSpace(string(value)), err
 }
 
-// command runs a program on the host, without the user's git configuration and
-// without a network.
+// command runs a program on the host, without the user's Git configuration and
+// without network access.
 func command(t *testing.T, dir string, env []string, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
@@ -40,8 +40,8 @@ func command(t *testing.T, dir string, env []string, name string, args ...string
 	return string(out)
 }
 
-// coveredModule is a copy of testdata/covered as a module. Its one dependency
-// has the version, and the sums, that it has here: no other is on the machine.
+// coveredModule copies testdata/covered as a module. Its one dependency has the version
+// and the checksums of this module's: no other version is on the machine.
 func coveredModule(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -64,8 +64,8 @@ func moduleProxy(t *testing.T) (sandbox.Mount, map[string]string) {
 		map[string]string{"GOPROXY": "file:///proxy"}
 }
 
-// The job that this package is for: the tests of a stranger's repository, as
-// git archive packs it, and their coverage.
+// The job that this module is made for: the tests of a repository that is not trusted,
+// as git archive packs it, and their coverage.
 func TestCoverageOfAGitArchive(t *testing.T) {
 	t.Parallel()
 	dir := coveredModule(t)
@@ -95,7 +95,7 @@ func TestCoverageOfAGitArchive(t *testing.T) {
 	require.Contains(t, string(outside), "example.com/covered/internal/sum/sum.go")
 }
 
-// A directory of raw coverage data, as GOCOVERDIR makes it, comes out whole.
+// A directory of raw coverage data, as GOCOVERDIR produces it, comes out complete.
 func TestCoverageDirectory(t *testing.T) {
 	t.Parallel()
 	dir := coveredModule(t)

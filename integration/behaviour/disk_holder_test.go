@@ -13,8 +13,8 @@ import (
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 )
 
-// What holds the disk is as locked down as a job, runs nothing of the image, and
-// nothing that a job writes is on the engine's disk.
+// The container that holds the disk is hardened like a job and runs nothing of the
+// image. Nothing that a job writes is on the engine's disk.
 func TestDiskHolder(t *testing.T) {
 	t.Parallel()
 	var holder, job container.InspectResponse

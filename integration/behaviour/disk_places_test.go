@@ -20,8 +20,8 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// In every writable directory a job can make files, which are its own, and execute
-// them. All of them are the one file system.
+// In every writable directory a job can create files, which it owns, and execute
+// them. All these directories are on the same file system.
 func TestDiskPlaces(t *testing.T) {
 	t.Parallel()
 	shared := t.TempDir()
@@ -76,7 +76,7 @@ func TestDiskPlaces(t *testing.T) {
 	}
 }
 
-// The image needs nothing for it, not even a shell.
+// The image needs nothing for a disk, not even a shell.
 func TestDiskFromScratch(t *testing.T) {
 	t.Parallel()
 	for _, where := range []string{"/workspace/out", "/tmp/out"} {
@@ -93,7 +93,8 @@ func TestDiskFromScratch(t *testing.T) {
 	}
 }
 
-// An image's ENTRYPOINT and CMD are the job's, not the disk's.
+// The ENTRYPOINT and CMD of an image apply to the job, not to the container that holds
+// the disk.
 func TestDiskAndEntrypoint(t *testing.T) {
 	t.Parallel()
 	j := runtest.ShellWithDisk("", 1)
@@ -129,7 +130,7 @@ func TestDiskInputThatDoesNotFit(t *testing.T) {
 	}
 }
 
-// What fails without the cap's doing is not put down to it.
+// An error that the cap did not cause does not blame it.
 func TestDiskInputThatFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -32,7 +32,7 @@ func TestGVisor(t *testing.T) {
 	require.Contains(t, string(res.Logs), "input\n65532\n")
 	require.Equal(t, "out\n", string(res.Artifacts["/workspace/out"]))
 
-	// What it would not enforce is refused, each limit by its name.
+	// A limit that gVisor would not enforce is refused by its name.
 	j.InputTar = nil
 	j.Limits = sandbox.Limits{Network: "none", CPUs: 1, MemoryMB: 64, PIDs: 16}
 	_, err = r.RunOnce(context.Background(), j)

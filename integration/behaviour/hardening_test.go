@@ -20,8 +20,8 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// openFiles is an image in which anybody may write anywhere: what keeps a job
-// out is the engine alone.
+// openFiles is an image in which anybody may write anywhere, so that only the engine
+// keeps a job out.
 func openFiles() []tarball.File {
 	return []tarball.File{
 		{Name: "./", Mode: 0o777}, {Name: "bin/", Mode: 0o777}, {Name: "etc/", Mode: 0o777}, {Name: "usr/", Mode: 0o777},
@@ -29,8 +29,8 @@ func openFiles() []tarball.File {
 	}
 }
 
-// hardened is what probe reports from every container on network "none".
-// Writable is what the job of a run with memory of 64 MiB may write to besides.
+// hardened is what the probe reports from every container on network "none" with 64
+// MiB of memory. writable are additional paths that the job may write to.
 func hardened(writable map[string]string) map[string]string {
 	want := map[string]string{
 		"Uid": "65532 65532 65532 65532", "Gid": "65532 65532 65532 65532", "all groups": "65532",
@@ -57,7 +57,7 @@ func hardened(writable map[string]string) map[string]string {
 	return want
 }
 
-// requireHardened runs probe for j, by itself unless j has a command.
+// requireHardened runs the probe, or the job's own command, and compares the report.
 func requireHardened(t *testing.T, j sandbox.Job, want map[string]string) {
 	t.Helper()
 	if j.Cmd == nil {
@@ -156,8 +156,8 @@ func TestLimitsAsTheContainerSeesThem(t *testing.T) {
 	}
 }
 
-// Ash ends when it cannot fork, so the loop has a shell of its own. What comes
-// after it takes no process: it counts with the shell's own means.
+// A shell that cannot fork ends, so the loop has a shell of its own. The commands
+// after it are built in and take no process.
 func TestForkLoopMeetsTheLimit(t *testing.T) {
 	t.Parallel()
 	j := runtest.Shell("exec 2>&1; list=$(seq 100); (for i in $list; do sleep 1000 & done); set -- /proc/[0-9]*; echo $# processes")
@@ -168,7 +168,7 @@ func TestForkLoopMeetsTheLimit(t *testing.T) {
 	require.True(t, strings.HasSuffix(text, "\n9 processes\n"), text)
 }
 
-// Tail keeps all of its input, which has no end of a line.
+// tail keeps all of its input, because it has no newline.
 func TestMemoryHogIsKilled(t *testing.T) {
 	t.Parallel()
 	j := runtest.Shell("head -c 200000000 /dev/zero | tail >/dev/null")

@@ -13,11 +13,11 @@ import (
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 )
 
-// atTimeout is the status of a case that does not end by itself.
+// atTimeout is the status of a job that does not end by itself.
 const atTimeout = -1
 
-// Whatever a job does, it ends at Limits.Timeout or before, all of it, and what
-// it had written until then comes back.
+// Whatever a job does, all of it ends at Limits.Timeout or before, and the output and
+// artifacts up to then are kept.
 func TestHostileProcesses(t *testing.T) {
 	t.Parallel()
 	const zombies = "for i in $(seq 50); do true & done; "
@@ -51,7 +51,7 @@ func TestHostileProcesses(t *testing.T) {
 			if c.status != atTimeout {
 				timeout = 20 * time.Second // a bomb leaves a job little time
 			}
-			res := hostile(t, c.script, timeout)
+			res := runHostile(t, c.script, timeout)
 			require.Equal(t, map[string]string{"/workspace/file": "ready\n"}, texts(res))
 			require.Contains(t, string(res.Logs), "ready\n")
 			require.Contains(t, string(res.Logs), c.says)
@@ -63,21 +63,21 @@ func TestHostileProcesses(t *testing.T) {
 	}
 }
 
-// hostile runs a script and asserts that it is over in time.
-func hostile(t *testing.T, script string, timeout time.Duration) sandbox.Result {
+// runHostile runs a script and checks that it is over in time.
+func runHostile(t *testing.T, script string, timeout time.Duration) sandbox.Result {
 	t.Helper()
 	j := collecting("echo ready >/workspace/file; echo ready; "+script, "/workspace/file")
 	j.Image = enginetest.BusyboxWithProbe()
 	j.Limits.PIDs, j.Limits.MemoryMB, j.Limits.CPUs, j.Limits.Timeout = 64, 64, 1, timeout
-	var begun time.Time
+	var started time.Time
 	j.Stdout = runtest.WriterFunc(func(p []byte) (int, error) {
-		if begun.IsZero() {
-			begun = time.Now()
+		if started.IsZero() {
+			started = time.Now()
 		}
 		return len(p), nil
 	})
 	res := runtest.OK(t, j)
-	require.NotZero(t, begun, "nothing has reached Stdout: %+v, %q", res, res.Logs)
-	require.Less(t, time.Since(begun), timeout+3*time.Second)
+	require.NotZero(t, started, "nothing has reached Stdout: %+v, %q", res, res.Logs)
+	require.Less(t, time.Since(started), timeout+3*time.Second)
 	return res
 }

@@ -20,11 +20,11 @@ import (
 	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
-// hugeOutput is what the job below prints, in bytes.
+// hugeOutput is the size of the job's output in bytes.
 const hugeOutput = 2_000_000_000
 
-// TestHugeOutputAndArtifact runs in a process of its own, whose memory is
-// measured: two gigabytes of output, and a sparse file of 20.
+// TestHugeOutputAndArtifact measures the memory of a child process whose job writes
+// two gigabytes of output and a sparse file of 20.
 func TestHugeOutputAndArtifact(t *testing.T) {
 	c := enginetest.StartChild(t, runHuge, enginetest.Host())
 	<-c.Ended
@@ -41,8 +41,8 @@ func TestHugeOutputAndArtifact(t *testing.T) {
 	enginetest.AssertNothingLeft(t, c.RunID)
 }
 
-// childHuge is that process. The job waits when it has done everything, so that
-// the engine's disk can be looked at.
+// childHuge is that process. At its end the job waits until the engine's disk has been
+// measured.
 func childHuge() int {
 	id, image := enginetest.ChildRun()
 	r, err := sandbox.New(sandbox.Options{})
@@ -73,7 +73,7 @@ func childHuge() int {
 	return 0
 }
 
-// residentPeak is this process's largest resident size, in bytes.
+// residentPeak returns this process's peak resident size in bytes.
 func residentPeak() int64 {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -82,8 +82,8 @@ func residentPeak() int64 {
 	return int64(usage.Maxrss) << 10
 }
 
-// onDisk is what the engine has of a run on its disk, in bytes: the directory of
-// the container, where logs would be, its layer, and the volumes.
+// onDisk returns how much the engine stores for a run on its disk, in bytes: the
+// directory of the container, which would have its logs, its layer, and the volumes.
 func onDisk(name string) (size int64) {
 	must := func(err error) {
 		if err != nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// gnuTar is what tar writes for the arguments.
+// gnuTar returns the output of GNU tar.
 func gnuTar(t testing.TB, args ...string) []byte {
 	t.Helper()
 	archive, err := exec.Command("tar", args...).Output()
@@ -29,8 +29,8 @@ func gnuTar(t testing.TB, args ...string) []byte {
 	return archive
 }
 
-// Trees as GNU tar writes them: names with "./" in front, long names in the form
-// of each format, hard links, padding behind the trailer.
+// Archives of GNU tar have names that begin with "./", long names in the form of each
+// format, hard links, and padding after the trailer.
 func TestInputOfGNUTar(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -47,7 +47,7 @@ func TestInputOfGNUTar(t *testing.T) {
 	}
 }
 
-// A file that is named twice is stored as a hard link to itself.
+// GNU tar stores a file that is named twice as a hard link to itself.
 func TestInputOfGNUTarWithAFileTwice(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -56,8 +56,8 @@ func TestInputOfGNUTarWithAFileTwice(t *testing.T) {
 	require.Equal(t, "content\n", runtest.Output(t, withInput("cat file", archive)))
 }
 
-// A writer at the other end of a pipe without buffer is not left with the
-// padding that it puts behind the trailer.
+// The padding after the trailer is read too, so that a writer at the other end of a
+// pipe can finish.
 func TestInputIsReadToItsEnd(t *testing.T) {
 	t.Parallel()
 	archive := append(tarball.Of(tarball.File{Name: "file", Body: "content\n"}), make([]byte, 10<<10)...)
@@ -75,7 +75,7 @@ func TestInputIsReadToItsEnd(t *testing.T) {
 	require.NoError(t, <-written)
 }
 
-// In a tar an entry may come again: the last one counts.
+// An archive may have an entry more than once: the last one counts.
 func TestInputLastEntryCounts(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "new\nfirst\n/etc/os-release\nbeside\nfile\n700\n", runtest.Output(t, withInput("cat file kept; readlink link; ls dir; stat -c %a dir", tarball.Of(
@@ -86,15 +86,15 @@ func TestInputLastEntryCounts(t *testing.T) {
 	))))
 }
 
-// Names that mean something to engines which unpack images' layers.
+// Names that have a meaning in the layers of images.
 func TestInputOfWhiteouts(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, ".wh..wh..opq\n.wh..wh.plnk\n.wh.file\nfile\n", runtest.Output(t, withInput("ls -A", tarball.Of(
 		tarball.File{Name: "file"}, tarball.File{Name: ".wh.file"}, tarball.File{Name: ".wh..wh..opq"}, tarball.File{Name: ".wh..wh.plnk"}))))
 }
 
-// A small tree is less than a block when it is compressed, and still the error
-// says what is wrong with it.
+// A small tree is less than a block when it is compressed, and still the error says
+// what is wrong.
 func TestInputThatIsNoTar(t *testing.T) {
 	for _, size := range []int{100, 100000} {
 		for name, magic := range map[string]string{"gzip": "\x1f\x8b\x08", "bzip2": "BZh9", "xz": "\xfd7zXZ\x00", "zstd": "\x28\xb5\x2f\xfd"} {
@@ -106,8 +106,8 @@ func TestInputThatIsNoTar(t *testing.T) {
 	}
 }
 
-// The engine's protocol is text: such a name would become another on its way,
-// and the input would be somewhere else.
+// The engine's protocol is text. Such a name would be changed on its way, and the
+// input would be unpacked somewhere else.
 func TestInputDirThatIsNotText(t *testing.T) {
 	t.Parallel()
 	j := runtest.Shell("echo ran")
@@ -115,7 +115,7 @@ func TestInputDirThatIsNotText(t *testing.T) {
 	refused(t, j, sandbox.OpValidate, `InputDir "/work/\xff"`)
 }
 
-// The engine is in the middle of a file when the input stops to come.
+// The input stalls while the engine reads a file.
 func TestInputReaderThatHangsInAFile(t *testing.T) {
 	enginetest.Busybox()
 	enginetest.CheckGoroutines(t)

@@ -24,7 +24,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// refusedInput runs a job that would leave output if it ran.
+// refusedInput runs a job whose input must be refused, so that it has no output.
 func refusedInput(t *testing.T, input io.Reader) error {
 	t.Helper()
 	enginetest.CheckGoroutines(t)
@@ -39,8 +39,8 @@ func refusedInput(t *testing.T, input io.Reader) error {
 	return err
 }
 
-// The whole table of refusals is the unit test's; here one of each kind is seen
-// to reach the caller, with nothing run and nothing left.
+// The unit tests have all refusals. Here one of each kind reaches the caller; nothing
+// runs, and nothing is left.
 func TestInputRefused(t *testing.T) {
 	enginetest.Busybox()
 	whole := tarball.Of(tarball.File{Name: "first", Body: "good"}, tarball.File{Name: "last", Body: strings.Repeat("x", 100000)})
@@ -68,7 +68,7 @@ func TestInputRefused(t *testing.T) {
 	}
 }
 
-// A few bytes of archive would fill the engine's disk.
+// A few bytes of a sparse archive would fill the engine's disk.
 func TestInputThatIsSparse(t *testing.T) {
 	dir := t.TempDir()
 	bomb, err := os.Create(filepath.Join(dir, "bomb"))
@@ -92,7 +92,7 @@ func TestInputReaderThatFails(t *testing.T) {
 	}
 }
 
-// A Read that never returns keeps its goroutine, but not the run.
+// A Read that never returns keeps its goroutine, but does not hold up the run.
 func TestInputReaderThatHangs(t *testing.T) {
 	enginetest.Busybox()
 	release := make(chan struct{})

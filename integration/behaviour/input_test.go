@@ -22,15 +22,15 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// withInput is a script that starts in the input's directory.
+// withInput is a script that starts in the directory of its input.
 func withInput(script string, archive []byte) sandbox.Job {
 	j := runtest.Shell(script)
 	j.InputTar, j.WorkDir = bytes.NewReader(archive), sandbox.DefaultInputDir
 	return j
 }
 
-// All of the tree, its root included, belongs to the job and is writable,
-// whatever the archive says, and nothing in it has special bits.
+// checkTree checks that all of the tree, its root included, belongs to the job and is
+// writable, whatever the archive says, and that nothing has special bits.
 const checkTree = `set -e
 touch "$PWD/new"
 find . -xdev | while IFS= read -r f; do
@@ -67,8 +67,8 @@ func TestInputKeepsWhatMatters(t *testing.T) {
 		"../../../../no/such/file\n/etc/os-release\none file\none file\nmore\n", runtest.Output(t, j))
 }
 
-// oddNames are names that tar, engines or shells might trip over. The last two
-// would be taken for compressed archives if they stood at an archive's front.
+// oddNames are names that could confuse tar, engines or shells. At the beginning of an
+// archive the last two look like compressed data.
 var oddNames = []string{
 	"with space", `quotes'"`, "$(touch executed)", "`touch executed`", "-rf", "newline\nin it", "tab\t", "ünïcödé", "\xff\xfe",
 	`back\slash`, "*", "a:b", strings.Repeat("long", 40), strings.Repeat("deep/", 60) + "file", "BZh1", "P*M\x18",
@@ -118,7 +118,7 @@ func TestInputWorkDirBelow(t *testing.T) {
 	require.Equal(t, "/workspace/a/b\nhere\n", runtest.Output(t, j))
 }
 
-// Nothing of the image runs to unpack: it may have no shell, and no command.
+// Nothing of the image runs to unpack the input: it needs neither a shell nor a command.
 func TestInputNeedsNoShell(t *testing.T) {
 	t.Parallel()
 	j := sandbox.Job{
@@ -128,7 +128,7 @@ func TestInputNeedsNoShell(t *testing.T) {
 	require.Equal(t, "content", runtest.Output(t, j))
 }
 
-// gitRepository makes a repository with one commit.
+// gitRepository creates a repository with one commit.
 func gitRepository(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -145,8 +145,8 @@ func gitRepository(t testing.TB, files map[string]string) string {
 	return dir
 }
 
-// The archive comes through a pipe from the running process, with its global
-// header in front.
+// The archive comes through a pipe from a running git archive and begins with a global
+// header.
 func TestInputOfGitArchive(t *testing.T) {
 	t.Parallel()
 	git := exec.Command("git", "archive", "HEAD")
@@ -160,7 +160,7 @@ func TestInputOfGitArchive(t *testing.T) {
 	require.NoError(t, git.Wait())
 }
 
-// The input is streamed: it measures memory, so nothing runs beside it.
+// The input is streamed. This test measures memory, so nothing runs beside it.
 func TestInputIsStreamed(t *testing.T) {
 	enginetest.Busybox()
 	const size = 256 << 20

@@ -20,7 +20,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// engineObjects lists all that the engine has.
+// engineObjects lists everything that the engine has.
 func engineObjects(t *testing.T) []string {
 	t.Helper()
 	ctx := context.Background()
@@ -44,7 +44,7 @@ func engineObjects(t *testing.T) []string {
 	return objects
 }
 
-// Nothing else runs beside it, so the engine's whole lists can be compared.
+// Nothing runs beside this test, so all lists of the engine can be compared.
 func TestNothingIsLeftOnTheEngine(t *testing.T) {
 	enginetest.CheckGoroutines(t)
 	image := enginetest.MakeImage(t, "volumes", enginetest.BusyboxFiles(), "VOLUME /data", "VOLUME /workspace/cache")

@@ -12,22 +12,22 @@ import (
 	"github.com/synchestra-io/sandbox/integration/internal/runtest"
 )
 
-// hog wants more memory than it may have.
-const hog = `tail -c 200000000 /dev/zero`
+// memoryHog needs more memory than the job may have.
+const memoryHog = `tail -c 200000000 /dev/zero`
 
-// On a busy machine the engine loses reports, so nothing runs beside it.
+// A busy engine loses reports, so nothing runs beside this test.
 func TestOOMKilled(t *testing.T) {
 	for _, c := range []struct {
 		script string
 		status int
 		oom    bool
 	}{
-		{"exec " + hog, 137, true},              // the main process
-		{hog + "; exit 7", 7, true},             // a child
-		{hog + " & wait; exit 0", 0, true},      // a child, and nobody minds
-		{"setsid " + hog + "; exit 0", 0, true}, // a grandchild of another session
-		{"kill -9 $$", 137, false},              // no memory in it
-		{"exit 137", 137, false},                // nor here
+		{"exec " + memoryHog, 137, true},              // the main process
+		{memoryHog + "; exit 7", 7, true},             // a child
+		{memoryHog + " & wait; exit 0", 0, true},      // a child, and nobody minds
+		{"setsid " + memoryHog + "; exit 0", 0, true}, // a grandchild of another session
+		{"kill -9 $$", 137, false},                    // no memory in it
+		{"exit 137", 137, false},                      // nor here
 		{"head -c 1000000 /dev/zero | wc -c", 0, false},
 	} {
 		t.Run(c.script, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestOOMKilled(t *testing.T) {
 	}
 }
 
-// A kill of ours is none for memory.
+// A kill at the timeout is not one for memory.
 func TestTimeoutIsNoOOM(t *testing.T) {
 	t.Parallel()
 	j := runtest.Shell("sleep 100")

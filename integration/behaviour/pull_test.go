@@ -18,7 +18,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// probeImage is an image of its own with the static helper.
+// probeImage is a new image with the probe.
 func probeImage(t testing.TB, name string) string {
 	return enginetest.MakeImage(t, name, []tarball.File{
 		enginetest.ProbeFile(), {Name: "which", Body: name},
@@ -76,8 +76,8 @@ func TestPullErrors(t *testing.T) {
 	_, err = runtest.Do(t, probeJob("127.0.0.1:1/nobody:v1"))
 	requirePullError(t, err, "connection refused")
 
-	// The layer cannot be had: the pull has begun, so the error comes inside
-	// the stream, after a 200.
+	// The registry refuses the layer. By then the pull has begun, so the error comes
+	// inside the stream, after a 200.
 	r.RefuseIf(func(q *http.Request) bool {
 		return q.Method == http.MethodGet && strings.Contains(q.URL.Path, "/blobs/")
 	})
@@ -85,7 +85,7 @@ func TestPullErrors(t *testing.T) {
 	requirePullError(t, err, "500 Internal Server Error")
 }
 
-// The image that runs is the one that was found, although its name moves on.
+// The image that was resolved runs, even if its name is moved to another one.
 func TestRunIsByID(t *testing.T) {
 	t.Parallel()
 	ref := probeImage(t, "moving")

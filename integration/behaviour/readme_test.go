@@ -25,8 +25,8 @@ func readme(t testing.TB) string {
 	return string(text)
 }
 
-// The program at the front of README runs as it stands, but for the name of the
-// image, which the tests make themselves.
+// The program at the front of README runs as it is, except for the name of the image:
+// the tests make their own.
 func TestREADMEProgramRuns(t *testing.T) {
 	t.Parallel()
 	_, program, _ := strings.Cut(readme(t), "```go\n")
@@ -71,7 +71,7 @@ func TestREADMEErrors(t *testing.T) {
 	require.True(t, strings.HasPrefix(err.Error(), texts[0][1]), "README has %q, the error is %q", texts[0][1], err)
 }
 
-// readmeErrors are the jobs that lead to README's errors but the first, in order.
+// readmeErrors returns jobs that lead to README's errors, in order, without the first.
 func readmeErrors(t *testing.T) []sandbox.Job {
 	t.Helper()
 	with := func(edit func(*sandbox.Job)) sandbox.Job {

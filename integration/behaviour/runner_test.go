@@ -47,7 +47,7 @@ func TestFirstRunsAtOnceAskTheEngineOnce(t *testing.T) {
 	require.Equal(t, 1, asked)
 }
 
-// A run takes its output's connection with it; all else is kept for the next.
+// A run closes the connection of its output. The next run uses all others again.
 func TestRunsInARowKeepTheirConnections(t *testing.T) {
 	t.Parallel()
 	p := enginetest.NewProxy(t, enginetest.API, nil)
@@ -63,28 +63,29 @@ func TestRunsInARowKeepTheirConnections(t *testing.T) {
 	require.LessOrEqual(t, p.Accepted(), runs+2, "beside the outputs, one that waits for the exit and one for the rest")
 }
 
-// talkative is a job that says something, and makes a file then, and goes on.
-func talkative(t *testing.T) (j sandbox.Job, said func() bool) {
+// announcingJob writes output, creates a file, and goes on. announced reports whether
+// the file is there.
+func announcingJob(t *testing.T) (j sandbox.Job, announced func() bool) {
 	t.Helper()
 	shared := t.TempDir()
 	require.NoError(t, os.Chmod(shared, 0o777))
-	j = runtest.Shell("echo started; touch /shared/said; sleep 1000")
+	j = runtest.Shell("echo started; touch /shared/announced; sleep 1000")
 	j.Mounts = []sandbox.Mount{{Source: shared, Target: "/shared"}}
 	return j, func() bool {
-		_, err := os.Stat(filepath.Join(shared, "said"))
+		_, err := os.Stat(filepath.Join(shared, "announced"))
 		return err == nil
 	}
 }
 
 func TestCloseEndsARun(t *testing.T) {
 	t.Parallel()
-	j, said := talkative(t)
+	j, announced := announcingJob(t)
 	r, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "in"}))
 	j.Collect = []string{"/workspace/in"}
 	id, ended := runtest.Start(context.Background(), r, j)
-	require.Eventually(t, said, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, announced, time.Minute, 10*time.Millisecond)
 
 	var closing sync.WaitGroup
 	for range 2 {
@@ -108,10 +109,10 @@ func TestCloseEndsARun(t *testing.T) {
 	require.False(t, end.Result.TimedOut)
 }
 
-// The engine says late that the container has started: the output is not lost.
+// The engine answers the start late. The output is not lost.
 func TestCloseBeforeTheStartIsAnswered(t *testing.T) {
 	t.Parallel()
-	j, said := talkative(t)
+	j, announced := announcingJob(t)
 	var r *sandbox.Runner
 	closed := make(chan error, 1)
 	p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
@@ -120,7 +121,7 @@ func TestCloseBeforeTheStartIsAnswered(t *testing.T) {
 			return
 		}
 		x.AskToTheEnd()
-		for begin := time.Now(); !said() && time.Since(begin) < time.Minute; {
+		for begin := time.Now(); !announced() && time.Since(begin) < time.Minute; {
 			<-time.After(10 * time.Millisecond)
 		}
 		go func() { closed <- r.Close() }()

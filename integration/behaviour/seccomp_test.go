@@ -15,7 +15,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 )
 
-// The profile is the same on every engine, whatever its own would allow.
+// The profile is the same on every engine, whatever the engine's own would allow.
 func TestSeccompProfile(t *testing.T) {
 	t.Parallel()
 	var options []string
@@ -33,7 +33,7 @@ func TestSeccompProfile(t *testing.T) {
 	require.Regexp(t, `^seccomp=\{"defaultAction":"SCMP_ACT_ERRNO",.*"names":\["socketcall"\],"action":"SCMP_ACT_ERRNO","errnoRet":38`, options[1])
 }
 
-// A profile that the engine's owner chose decides, and ours is not put over it.
+// A profile that the owner of the engine chose is not replaced.
 func TestSeccompProfileOfTheOwnerStays(t *testing.T) {
 	profile := filepath.Join(t.TempDir(), "profile.json")
 	owners := `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]}`

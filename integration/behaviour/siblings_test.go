@@ -17,23 +17,22 @@ import (
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 )
 
-// session is a job that does what it is told: a shell that gets its script line by
-// line.
+// session is a job whose command is a shell. It gets its script line by line.
 type session struct {
 	t      *testing.T
 	script io.Writer
 	output *bufio.Scanner
 }
 
-// begin starts a session, which the test's end ends.
-func begin(t *testing.T, limits sandbox.Limits) *session {
+// startSession starts a session that ends with the test.
+func startSession(t *testing.T, limits sandbox.Limits) *session {
 	t.Helper()
 	stdin, script := io.Pipe()
 	stdout, output := io.Pipe()
 	r, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	// One stream for both, since only within a stream the order is kept.
+	// Both go to one stream, because the order is kept only within a stream.
 	shell := []string{"sh", "-c", "exec sh 2>&1"}
 	id, ended := runtest.Start(ctx, r, sandbox.Job{Image: enginetest.BusyboxWithProbe(), Cmd: shell, Stdin: stdin, Stdout: output, Limits: limits})
 	over := make(chan error, 1)
@@ -53,44 +52,44 @@ func begin(t *testing.T, limits sandbox.Limits) *session {
 	return &session{t, script, bufio.NewScanner(stdout)}
 }
 
-// say has a line of script executed.
-func (s *session) say(line string) {
+// send sends a line of script.
+func (s *session) send(line string) {
 	s.t.Helper()
 	_, err := io.WriteString(s.script, line+"\n")
 	require.NoError(s.t, err, "%s", line)
 }
 
-// hear returns the next line of output.
-func (s *session) hear() string {
+// readLine returns the next line of output.
+func (s *session) readLine() string {
 	s.t.Helper()
 	require.True(s.t, s.output.Scan(), "the run has ended")
 	return s.output.Text()
 }
 
-// answer executes a line of script and returns what it prints.
-func (s *session) answer(line string) string {
+// eval executes a line of script and returns its output.
+func (s *session) eval(line string) string {
 	s.t.Helper()
-	s.say(line + "\necho .")
+	s.send(line + "\necho .")
 	var lines []string
-	for heard := s.hear(); heard != "."; heard = s.hear() {
-		lines = append(lines, heard)
+	for line := s.readLine(); line != "."; line = s.readLine() {
+		lines = append(lines, line)
 	}
 	return strings.Join(lines, "\n")
 }
 
-// siblings runs f with two runs at once, without a disk and with one.
+// siblings runs f with two runs at the same time, without a disk and with one.
 func siblings(t *testing.T, f func(t *testing.T, a, b *session)) {
 	t.Parallel()
 	for name, disk := range map[string]int64{"plain": 0, "disk": 16} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			limits := sandbox.Limits{Network: "none", PIDs: 64, MemoryMB: 64, CPUs: 1, DiskMB: disk}
-			f(t, begin(t, limits), begin(t, limits))
+			f(t, startSession(t, limits), startSession(t, limits))
 		})
 	}
 }
 
-// Each run has its own of everything that processes share or talk through.
+// Each run has its own instance of everything that processes can share.
 func TestSiblingsCannotReachEachOther(t *testing.T) {
 	siblings(t, func(t *testing.T, a, b *session) {
 		for thing, c := range map[string]struct{ make, look, there string }{
@@ -100,92 +99,92 @@ func TestSiblingsCannotReachEachOther(t *testing.T) {
 			"file in /tmp":           {"echo >/tmp/secret", "ls /tmp", "secret"},
 			"file in /workspace":     {"echo >/workspace/secret", "ls /workspace", "secret"},
 		} {
-			before := b.answer(c.look)
-			require.Empty(t, a.answer(c.make), thing)
-			require.Equal(t, c.there, a.answer(c.look), thing)
-			require.Equal(t, before, b.answer(c.look), thing)
+			before := b.eval(c.look)
+			require.Empty(t, a.eval(c.make), thing)
+			require.Equal(t, c.there, a.eval(c.look), thing)
+			require.Equal(t, before, b.eval(c.look), thing)
 			require.NotEqual(t, c.there, before, thing)
 		}
-		require.NotEqual(t, a.answer("hostname"), b.answer("hostname"))
+		require.NotEqual(t, a.eval("hostname"), b.eval("hostname"))
 	})
 }
 
-// Both are the same user, so nothing but the namespace keeps signals away.
+// Both run as the same user, so only the namespace keeps signals away.
 func TestSiblingsCannotSignalEachOther(t *testing.T) {
 	siblings(t, func(t *testing.T, a, b *session) {
-		a.say("sleep 31337 & sleeper=$!; until grep -q 31337 /proc/$sleeper/cmdline; do :; done")
+		a.send("sleep 31337 & sleeper=$!; until grep -q 31337 /proc/$sleeper/cmdline; do :; done")
 		const look = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; echo"
-		require.Contains(t, a.answer(look), "sleep 31337")
-		require.NotContains(t, b.answer(look), "sleep 31337")
-		b.answer("kill -KILL -1")
-		b.answer("for p in $(seq 2 5000); do [ $p = $$ ] || kill -KILL $p; done 2>/dev/null")
-		require.Equal(t, "alive", a.answer("kill -0 $sleeper && echo alive"))
+		require.Contains(t, a.eval(look), "sleep 31337")
+		require.NotContains(t, b.eval(look), "sleep 31337")
+		b.eval("kill -KILL -1")
+		b.eval("for p in $(seq 2 5000); do [ $p = $$ ] || kill -KILL $p; done 2>/dev/null")
+		require.Equal(t, "alive", a.eval("kill -0 $sleeper && echo alive"))
 	})
 }
 
-// There is nothing on network "none" to meet on.
+// On network "none" the runs share no network.
 func TestSiblingsWithoutNetwork(t *testing.T) {
 	siblings(t, func(t *testing.T, a, b *session) {
 		for _, address := range []string{"unix @sibling", "tcp 127.0.0.1:8080"} {
-			a.say("/probe listen " + address + " &")
-			require.Equal(t, "listening", a.hear())
-			require.Equal(t, "reached", a.answer("/probe dial "+address))
-			require.Contains(t, b.answer("/probe dial "+address), "connection refused")
+			a.send("/probe listen " + address + " &")
+			require.Equal(t, "listening", a.readLine())
+			require.Equal(t, "reached", a.eval("/probe dial "+address))
+			require.Contains(t, b.eval("/probe dial "+address), "connection refused")
 		}
-		require.Contains(t, b.answer("/probe dial tcp 172.17.0.1:8080"), "network is unreachable")
-		require.Equal(t, "lo", b.answer("ip -o link show up | sed 's/^[0-9]*: //; s/:.*//'"))
+		require.Contains(t, b.eval("/probe dial tcp 172.17.0.1:8080"), "network is unreachable")
+		require.Equal(t, "lo", b.eval("ip -o link show up | sed 's/^[0-9]*: //; s/:.*//'"))
 	})
 }
 
-// On the bridge they can, by address: this is what README warns of. What is no
-// network still keeps them apart.
+// On the bridge the runs reach each other by address, as README warns. Everything else
+// still separates them.
 func TestSiblingsOnTheBridge(t *testing.T) {
 	t.Parallel()
 	limits := sandbox.Limits{Network: "bridge", PIDs: 64, MemoryMB: 64}
-	a, b := begin(t, limits), begin(t, limits)
-	a.say("/probe listen tcp :8080 &")
-	require.Equal(t, "listening", a.hear())
-	address, name := a.answer("hostname -i"), a.answer("hostname")
-	require.Equal(t, "reached", b.answer("/probe dial tcp "+address+":8080"))
-	require.NotContains(t, b.answer("/probe dial tcp "+name+":8080"), "reached", "it has no name there")
+	a, b := startSession(t, limits), startSession(t, limits)
+	a.send("/probe listen tcp :8080 &")
+	require.Equal(t, "listening", a.readLine())
+	address, name := a.eval("hostname -i"), a.eval("hostname")
+	require.Equal(t, "reached", b.eval("/probe dial tcp "+address+":8080"))
+	require.NotContains(t, b.eval("/probe dial tcp "+name+":8080"), "reached", "it has no name there")
 
-	a.say("/probe listen unix @sibling &")
-	require.Equal(t, "listening", a.hear())
-	require.Contains(t, b.answer("/probe dial unix @sibling"), "connection refused")
+	a.send("/probe listen unix @sibling &")
+	require.Equal(t, "listening", a.readLine())
+	require.Contains(t, b.eval("/probe dial unix @sibling"), "connection refused")
 
-	// The engine's host is a neighbour, too. Nothing listens there, so it refuses,
-	// unless a firewall lets nothing through.
-	gateway := b.answer("ip route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p'")
-	require.Regexp(t, "connection refused|i/o timeout", b.answer("/probe dial tcp "+gateway+":1"))
+	// The engine's host is a neighbour too. Nothing listens there, so the connection is
+	// refused, unless a firewall drops it.
+	gateway := b.eval("ip route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p'")
+	require.Regexp(t, "connection refused|i/o timeout", b.eval("/probe dial tcp "+gateway+":1"))
 }
 
-// Processes are counted by run, although the user is the same.
+// Processes are counted for each run, although the user is the same.
 func TestSiblingsBesideAForkBomb(t *testing.T) {
 	siblings(t, func(t *testing.T, a, b *session) {
-		a.say("/probe bomb &")
-		require.Equal(t, "at the limit", a.hear())
-		require.Equal(t, "52 processes", b.answer("for i in $(seq 50); do sleep 1000 & done; set -- /proc/[0-9]*; echo $# processes"))
+		a.send("/probe bomb &")
+		require.Equal(t, "at the limit", a.readLine())
+		require.Equal(t, "52 processes", b.eval("for i in $(seq 50); do sleep 1000 & done; set -- /proc/[0-9]*; echo $# processes"))
 	})
 }
 
 func TestSiblingsBesideAFullDisk(t *testing.T) {
 	siblings(t, func(t *testing.T, a, b *session) {
-		require.Contains(t, a.answer("head -c 12000000 /dev/zero >/tmp/a; cat /dev/zero >/tmp/b"), "No space left on device")
-		require.Equal(t, "wrote", b.answer("head -c 12000000 /dev/zero >/tmp/big && echo wrote"))
-		require.Contains(t, a.answer("echo more >/tmp/more"), "No space left on device")
+		require.Contains(t, a.eval("head -c 12000000 /dev/zero >/tmp/a; cat /dev/zero >/tmp/b"), "No space left on device")
+		require.Equal(t, "wrote", b.eval("head -c 12000000 /dev/zero >/tmp/big && echo wrote"))
+		require.Contains(t, a.eval("echo more >/tmp/more"), "No space left on device")
 	})
 }
 
-// The kernel counts some things by user, and every run is the same one: README
-// says so. Queues are among them.
+// The kernel counts some resources by user, and every run has the same one, as README
+// says. Message queues are among them.
 func TestSiblingsShareQuotasByUser(t *testing.T) {
 	t.Parallel()
 	limits := sandbox.Limits{Network: "none"}
-	a, b := begin(t, limits), begin(t, limits)
+	a, b := startSession(t, limits), startSession(t, limits)
 	const fill = "i=0; while touch /dev/mqueue/$i; do i=$((i+1)); done"
 	const full = "Too many open files"
-	require.Contains(t, a.answer(fill), full)
-	require.Contains(t, b.answer("touch /dev/mqueue/one"), full)
-	require.Empty(t, a.answer("rm /dev/mqueue/*"))
-	require.Empty(t, b.answer("touch /dev/mqueue/one"))
+	require.Contains(t, a.eval(fill), full)
+	require.Contains(t, b.eval("touch /dev/mqueue/one"), full)
+	require.Empty(t, a.eval("rm /dev/mqueue/*"))
+	require.Empty(t, b.eval("touch /dev/mqueue/one"))
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 )
 
-// The same on a real engine whose host has no PIDs controller, and that was told to
-// run containers without seccomp, if it is one that can be told.
+// The same as TestEngineWithoutDefences on a real engine: its host has no PIDs
+// controller, and it runs containers without seccomp, if it has an option for that.
 func TestPrivateEngineWithoutDefences(t *testing.T) {
 	flags := []string{}
 	version, err := exec.Command("dockerd", "--version").Output()

@@ -18,9 +18,9 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// workload is a test suite of a language, run as its users run it, in an image of
-// the language's packages of Debian. How many tests have passed is in the report
-// on the output, so that none can be left out in silence.
+// workload is a test suite in a language, run as its users run it, in an image of
+// Debian's packages. The output has the number of passed tests, so that no test can
+// be left out unnoticed.
 type workload struct {
 	language string
 	changes  []string // of the image, as in a Dockerfile
@@ -57,7 +57,7 @@ var workloads = []workload{{
 	failed:   "\n# fail 1\n",
 }, {
 	language: "java",
-	// These packages' commands are links that dpkg would make.
+	// dpkg would create links for the commands of these packages.
 	changes: []string{
 		"ENV PATH=/usr/lib/jvm/default-java/bin:/usr/bin",
 		"ENV CLASSPATH=/tmp/classes:/usr/share/java/junit4.jar:/usr/share/java/hamcrest-core.jar",
@@ -114,7 +114,7 @@ func (w workload) fails(t *testing.T, j sandbox.Job, source []byte) {
 	require.Contains(t, string(res.Logs), w.failed)
 }
 
-// image imports what scripts/with-images has made.
+// image imports a root file system that scripts/with-images has made.
 func (w workload) image(t *testing.T) string {
 	t.Helper()
 	rootfs, err := os.Open(filepath.Join(os.Getenv("SANDBOX_IMAGES"), w.language+".tar"))
@@ -123,7 +123,7 @@ func (w workload) image(t *testing.T) string {
 	return enginetest.ImportImage(t, w.language, rootfs, w.changes...)
 }
 
-// treeOf are the files of a directory that has no others below it.
+// treeOf returns the files of a directory without subdirectories.
 func treeOf(t *testing.T, dir string) []tarball.File {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

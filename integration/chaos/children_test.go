@@ -45,7 +45,7 @@ var tasks = enginetest.Tasks{
 
 const childDeadline = 5 * time.Second
 
-// childBounds let a run with a deadline expire soon, but not before it has begun.
+// childBounds let a run with a deadline expire soon, but not before it has started.
 func childBounds() bounds.Bounds {
 	b := bounds.Default()
 	b.Call, b.Slow, b.Stall = 10*time.Second, 2*time.Second, 10*time.Second
@@ -85,7 +85,7 @@ func childSweep() int {
 	return 0
 }
 
-// endedProcess is the label of a process of this place that has ended.
+// endedProcess is the owner label of a process that has ended.
 func endedProcess(t testing.TB) string {
 	t.Helper()
 	c := enginetest.StartChild(t, tellOwner, enginetest.Host())
@@ -93,7 +93,7 @@ func endedProcess(t testing.TB) string {
 	return c.Output.String()
 }
 
-// startRunningChild returns when the child's job runs.
+// startRunningChild starts a child and waits until its job runs.
 func startRunningChild(t *testing.T, task string, through ...string) *enginetest.Child {
 	t.Helper()
 	c := enginetest.StartChild(t, task, enginetest.Host(), through...)
@@ -103,7 +103,7 @@ func startRunningChild(t *testing.T, task string, through ...string) *enginetest
 	return c
 }
 
-// sweepOnce is a Sweep that must not fail, by a Runner of its own.
+// sweepOnce runs a Sweep with a Runner of its own. It must not fail.
 func sweepOnce(t testing.TB, b bounds.Bounds) sandbox.SweepReport {
 	t.Helper()
 	r, err := sandbox.New(sandbox.Options{})
@@ -114,7 +114,7 @@ func sweepOnce(t testing.TB, b bounds.Bounds) sandbox.SweepReport {
 	return report
 }
 
-// about are the entries of a list that name a run.
+// about returns the entries of a list that name a run.
 func about(id string, list []string) (found []string) {
 	for _, entry := range list {
 		if strings.Contains(entry, id) {

@@ -18,28 +18,29 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// Somebody stops what holds the disk: that is an error, since its files are gone.
+// Stopping the container that holds the disk is an error of the run, because the
+// files are gone.
 func TestDiskAndOtherClient(t *testing.T) {
 	for _, c := range []struct {
 		phase, what string
 		act         act
-		want        outcomeWanted
+		want        expectation
 	}{
-		{beforeUpload, "starts", doStart, outcomeWanted{op: sandbox.OpStage}},
-		{beforeUpload, "removes", doRemove, outcomeWanted{op: sandbox.OpStage, text: "No such container: "}},
-		{beforeCreate, "removes", doRemove, outcomeWanted{op: sandbox.OpCreate, or: sandbox.OpCreate}},
-		{beforeCreate, "kills", doKill, outcomeWanted{op: sandbox.OpCreate, or: sandbox.OpCreate}},
-		{beforeStart, "removes", doRemove, outcomeWanted{op: sandbox.OpStart, or: sandbox.OpCollect}},
-		{beforeStart, "kills", doKill, outcomeWanted{op: sandbox.OpStart, or: sandbox.OpCollect}},
-		{whileRunning, "removes", doRemove, outcomeWanted{op: sandbox.OpWait, or: sandbox.OpCollect}},
-		{whileRunning, "kills", doKill, outcomeWanted{op: sandbox.OpWait, or: sandbox.OpCollect}},
-		{beforeStat, "removes", doRemove, outcomeWanted{op: sandbox.OpCollect}},
-		{beforeStat, "kills", doKill, outcomeWanted{op: sandbox.OpCollect}},
-		{beforeCreate, "restarts", doRestart, outcomeWanted{op: sandbox.OpCreate, or: sandbox.OpCreate}},
-		{beforeStart, "restarts", doRestart, outcomeWanted{op: sandbox.OpStart, or: sandbox.OpCollect}},
-		{whileRunning, "restarts", doRestart, outcomeWanted{op: sandbox.OpWait, or: sandbox.OpCollect}},
-		{beforeStat, "restarts", doRestart, outcomeWanted{op: sandbox.OpCollect}},
-		{beforeUnstage, "kills", doKill, outcomeWanted{}},
+		{beforeUpload, "starts", doStart, expectation{op: sandbox.OpStage}},
+		{beforeUpload, "removes", doRemove, expectation{op: sandbox.OpStage, text: "No such container: "}},
+		{beforeCreate, "removes", doRemove, expectation{op: sandbox.OpCreate, or: sandbox.OpCreate}},
+		{beforeCreate, "kills", doKill, expectation{op: sandbox.OpCreate, or: sandbox.OpCreate}},
+		{beforeStart, "removes", doRemove, expectation{op: sandbox.OpStart, or: sandbox.OpCollect}},
+		{beforeStart, "kills", doKill, expectation{op: sandbox.OpStart, or: sandbox.OpCollect}},
+		{whileRunning, "removes", doRemove, expectation{op: sandbox.OpWait, or: sandbox.OpCollect}},
+		{whileRunning, "kills", doKill, expectation{op: sandbox.OpWait, or: sandbox.OpCollect}},
+		{beforeStat, "removes", doRemove, expectation{op: sandbox.OpCollect}},
+		{beforeStat, "kills", doKill, expectation{op: sandbox.OpCollect}},
+		{beforeCreate, "restarts", doRestart, expectation{op: sandbox.OpCreate, or: sandbox.OpCreate}},
+		{beforeStart, "restarts", doRestart, expectation{op: sandbox.OpStart, or: sandbox.OpCollect}},
+		{whileRunning, "restarts", doRestart, expectation{op: sandbox.OpWait, or: sandbox.OpCollect}},
+		{beforeStat, "restarts", doRestart, expectation{op: sandbox.OpCollect}},
+		{beforeUnstage, "kills", doKill, expectation{}},
 	} {
 		t.Run(c.phase+" "+c.what, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +55,7 @@ func TestDiskAndOtherClient(t *testing.T) {
 	}
 }
 
-// A Sweep also removes what still holds a disk.
+// A Sweep also removes the container that holds a disk.
 func TestDiskSweep(t *testing.T) {
 	t.Parallel()
 	p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {

@@ -20,10 +20,12 @@ import (
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// dying is a run on the engine. reached is closed in the phase of interest.
-type dyingRun struct {
+// interruptedRun is a run whose engine is killed or stopped. reached is closed when
+// the run is in the phase of interest.
+type interruptedRun struct {
 	job     sandbox.Job
 	ctx     context.Context
 	bounds  bounds.Bounds
@@ -31,26 +33,24 @@ type dyingRun struct {
 	id      string
 	reached chan struct{}
 
-	died  time.Time // the engine
-	ended time.Time // the run
-	res   sandbox.Result
-	err   error
-	done  chan struct{} // closed after the three are set
+	interrupted time.Time // when the engine was
+	ended       time.Time // when the run had
+	res         sandbox.Result
+	err         error
+	done        chan struct{} // closed after the three are set
 }
 
-func (m *mortalEngine) run(script string) *dyingRun {
-	return &dyingRun{
+func (m *interruptedEngine) run(script string) *interruptedRun {
+	return &interruptedRun{
 		job: sandbox.Job{Image: m.image, Cmd: []string{"sh", "-c", script}, Limits: sandbox.Limits{Network: "none"},
-			InputTar: bytes.NewReader(emptyTar()), Collect: []string{"/workspace"}},
-		ctx: context.Background(), bounds: mortalBounds(), id: owner.RandomID(),
+			InputTar: bytes.NewReader(tarball.Of()), Collect: []string{"/workspace"}},
+		ctx: context.Background(), bounds: interruptedBounds(), id: owner.RandomID(),
 		reached: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
-func emptyTar() []byte { return make([]byte, 2*512) }
-
-// begin starts runs and waits until they are in their phases.
-func (m *mortalEngine) begin(t *testing.T, runs ...*dyingRun) {
+// begin starts runs and waits until each is in its phase.
+func (m *interruptedEngine) begin(t *testing.T, runs ...*interruptedRun) {
 	t.Helper()
 	for _, d := range runs {
 		host := m.Host
@@ -75,19 +75,19 @@ func (m *mortalEngine) begin(t *testing.T, runs ...*dyingRun) {
 	}
 }
 
-// die kills or stops the engine.
-func (m *mortalEngine) die(t *testing.T, order string, runs ...*dyingRun) {
+// interrupt gives the engine an order and notes the time.
+func (m *interruptedEngine) interrupt(t *testing.T, order string, runs ...*interruptedRun) {
 	t.Helper()
 	for _, d := range runs {
-		d.died = time.Now()
+		d.interrupted = time.Now()
 	}
 	m.Order(t, order)
 }
 
-func (d *dyingRun) took() time.Duration { return d.ended.Sub(d.died) }
+func (d *interruptedRun) took() time.Duration { return d.ended.Sub(d.interrupted) }
 
-// end waits for the run's end, which is bounded.
-func (d *dyingRun) end(t *testing.T, what string) {
+// end waits for the end of the run, which is bounded.
+func (d *interruptedRun) end(t *testing.T, what string) {
 	t.Helper()
 	select {
 	case <-d.done:
@@ -97,8 +97,8 @@ func (d *dyingRun) end(t *testing.T, what string) {
 	t.Logf("%s: %v after the engine's end: exit %d, %v", what, d.took().Round(10*time.Millisecond), d.res.ExitCode, d.err)
 }
 
-// mayBeLeft checks that the error names objects, given with %s for the run's name.
-func (d *dyingRun) mayBeLeft(t *testing.T, objects ...string) {
+// requireMayBeLeft checks that the error names objects; %s is the name of the run.
+func (d *interruptedRun) requireMayBeLeft(t *testing.T, objects ...string) {
 	t.Helper()
 	require.ErrorIs(t, d.err, sandbox.ErrCleanup)
 	require.NotErrorIs(t, d.err, context.DeadlineExceeded)
@@ -108,8 +108,8 @@ func (d *dyingRun) mayBeLeft(t *testing.T, objects ...string) {
 	}
 }
 
-// waiting is a run whose command runs, until it is let go.
-func (m *mortalEngine) waiting() *dyingRun {
+// waiting is a run whose command waits for enginetest.Release.
+func (m *interruptedEngine) waiting() *interruptedRun {
 	d := m.run("read x; echo started; " + enginetest.AwaitRelease + "; echo ended")
 	d.job.Stdin = strings.NewReader("the start is over\n") // it is not read before
 	var once sync.Once
@@ -120,8 +120,8 @@ func (m *mortalEngine) waiting() *dyingRun {
 	return d
 }
 
-// uploading is a run in the middle of its input, which goes on when goOn is closed.
-func (m *mortalEngine) uploading(goOn <-chan struct{}) *dyingRun {
+// uploading is a run in the middle of its input, which continues when goOn is closed.
+func (m *interruptedEngine) uploading(goOn <-chan struct{}) *interruptedRun {
 	d := m.run("cat /workspace/big | wc -c")
 	var head bytes.Buffer
 	const size = 64 << 20
@@ -142,8 +142,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// collecting is a run in the middle of the read of an artifact.
-func (m *mortalEngine) collecting(goOn <-chan struct{}) *dyingRun {
+// collecting is a run that is reading an artifact.
+func (m *interruptedEngine) collecting(goOn <-chan struct{}) *interruptedRun {
 	d := m.run("truncate -s 200M /workspace/big")
 	d.job.Collect = []string{"/workspace/big"}
 	var once sync.Once

@@ -18,9 +18,9 @@ import (
 	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
-// mortalBounds are short, so that an engine which is gone is given up soon, but
-// leave it the time to start again within a clean-up.
-func mortalBounds() bounds.Bounds {
+// interruptedBounds are short, so that a run gives up soon on an engine that is gone.
+// The clean-up is long enough for the engine to start again.
+func interruptedBounds() bounds.Bounds {
 	b := bounds.Default()
 	b.Call, b.Slow, b.Stall = 3*time.Second, 6*time.Second, 3*time.Second
 	b.Stop, b.Drain, b.Cleanup = 6*time.Second, time.Second, 15*time.Second
@@ -30,7 +30,7 @@ func mortalBounds() bounds.Bounds {
 	return b
 }
 
-// TestEngineDies kills an engine under runs, with SIGKILL, and hangs it.
+// TestEngineDies kills an engine in the middle of runs, with SIGKILL, and stops it.
 func TestEngineDies(t *testing.T) {
 	t.Parallel()
 	for name, flags := range map[string][]string{
@@ -39,7 +39,7 @@ func TestEngineDies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := &mortalEngine{PrivateEngine: enginetest.NewPrivateEngine(t, enginetest.Setup{Flags: flags})}
+			m := &interruptedEngine{PrivateEngine: enginetest.NewPrivateEngine(t, enginetest.Setup{Flags: flags})}
 			m.image = m.Busybox(t)
 			t.Run("and comes back", m.comesBack)
 			t.Run("for good", m.forGood)
@@ -48,28 +48,28 @@ func TestEngineDies(t *testing.T) {
 	}
 }
 
-type mortalEngine struct {
+type interruptedEngine struct {
 	*enginetest.PrivateEngine
 	image string
 }
 
-// promptAfterDeath is how soon a run reports that its engine is gone, the
-// clean-up left out.
+// promptAfterDeath bounds the time until a run reports that its engine is gone,
+// without the clean-up.
 const promptAfterDeath = 8 * time.Second
 
-// comesBack kills the engine in the middle of wait, upload and read, and starts
-// it again at once.
-func (m *mortalEngine) comesBack(t *testing.T) {
+// comesBack kills the engine during a wait, an upload and a read, and restarts it at
+// once.
+func (m *interruptedEngine) comesBack(t *testing.T) {
 	killed, over := make(chan struct{}), make(chan struct{})
 	defer close(over)
-	runs := map[sandbox.Op]*dyingRun{sandbox.OpWait: m.waiting(), sandbox.OpStage: m.uploading(killed), sandbox.OpCollect: m.collecting(killed)}
+	runs := map[sandbox.Op]*interruptedRun{sandbox.OpWait: m.waiting(), sandbox.OpStage: m.uploading(killed), sandbox.OpCollect: m.collecting(killed)}
 	runs[sandbox.OpStage+", stuck"] = m.uploading(over)
 	outlives := m.waiting() // with live-restore
 	outlives.bounds.Drain = 20 * time.Second
 	runs[sandbox.OpWait+", outlives it"] = outlives
 	all := slices.Collect(maps.Values(runs))
 	m.begin(t, all...)
-	m.die(t, "kill", all...)
+	m.interrupt(t, "kill", all...)
 	close(killed)
 	m.Start(t)
 	enginetest.Release(t.Context(), m.API, owner.NamePrefix+outlives.id) // if the engine has not ended it
@@ -83,46 +83,46 @@ func (m *mortalEngine) comesBack(t *testing.T) {
 		require.NotContains(t, d.err.Error(), "context", op)
 		require.NotContains(t, d.err.Error(), "closed pipe", "%s: that is no reason", op)
 		require.Nil(t, d.res.Artifacts, op)
-		// A job that goes on writes to nobody.
+		// The output of a job that goes on is lost.
 		require.Equal(t, step.Op == sandbox.OpWait, errors.Is(d.err, sandbox.ErrOutputLost), op)
 	}
 	require.Zero(t, runs[sandbox.OpCollect].res.ExitCode)
 	require.Empty(t, m.Left(t))
 }
 
-// forGood kills the engine, and starts it only when the runs have ended.
-func (m *mortalEngine) forGood(t *testing.T) {
+// forGood kills the engine and starts it again only when the runs have ended.
+func (m *interruptedEngine) forGood(t *testing.T) {
 	over := make(chan struct{})
 	defer close(over)
 	waiting, stuck := m.waiting(), m.uploading(over)
 	waiting.bounds.Cleanup, stuck.bounds.Cleanup = 3*time.Second, 3*time.Second
 	m.begin(t, waiting, stuck)
-	m.die(t, "kill", waiting, stuck)
+	m.interrupt(t, "kill", waiting, stuck)
 	waiting.end(t, "wait")
 	stuck.end(t, "stuck upload")
 	require.Less(t, waiting.took(), promptAfterDeath+waiting.bounds.Cleanup)
 	require.Less(t, stuck.took(), promptAfterDeath+stuck.bounds.Cleanup)
 	require.ErrorIs(t, waiting.err, sandbox.ErrOutputLost)
-	waiting.mayBeLeft(t, "container %s", "container %s-stage", "volume %s-0")
-	stuck.mayBeLeft(t, "container %s-stage", "volume %s-0")
+	waiting.requireMayBeLeft(t, "container %s", "container %s-stage", "volume %s-0")
+	stuck.requireMayBeLeft(t, "container %s-stage", "volume %s-0")
 
 	m.Start(t)
 	require.NotEmpty(t, m.Left(t))
 	m.sweep(t)
 }
 
-// hangs stops the engine, and lets it go on when the runs have ended.
-func (m *mortalEngine) hangs(t *testing.T) {
+// hangs stops the engine and continues it when the runs have ended.
+func (m *interruptedEngine) hangs(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	canceled, timeout := m.waiting(), m.waiting()
 	canceled.ctx = ctx
 	timeout.job.Limits.Timeout = 3 * time.Second // the engine hangs by then
-	for _, d := range []*dyingRun{canceled, timeout} {
+	for _, d := range []*interruptedRun{canceled, timeout} {
 		d.bounds.Cleanup = 5 * time.Second
 		m.begin(t, d)
 	}
-	m.die(t, "STOP", canceled, timeout)
+	m.interrupt(t, "STOP", canceled, timeout)
 	cancel()
 	canceled.end(t, "cancel")
 	timeout.end(t, "timeout")
@@ -130,21 +130,21 @@ func (m *mortalEngine) hangs(t *testing.T) {
 	require.ErrorIs(t, canceled.err, context.Canceled)
 	require.NotErrorIs(t, timeout.err, context.Canceled)
 	require.False(t, timeout.res.TimedOut, "nobody knows what became of it")
-	for _, d := range []*dyingRun{canceled, timeout} {
-		d.mayBeLeft(t, "container %s", "container %s-stage", "volume %s-0")
+	for _, d := range []*interruptedRun{canceled, timeout} {
+		d.requireMayBeLeft(t, "container %s", "container %s-stage", "volume %s-0")
 		require.NotContains(t, d.err.Error(), "of the exit", "there was none")
 		require.NotContains(t, d.err.Error(), "killed", "nobody knows")
 	}
 	m.sweep(t)
 }
 
-// sweep removes what is left of runs whose clean-up failed.
-func (m *mortalEngine) sweep(t *testing.T) {
+// sweep removes what failed clean-ups left.
+func (m *interruptedEngine) sweep(t *testing.T) {
 	t.Helper()
 	r, err := sandbox.New(sandbox.Options{Host: m.Host})
 	require.NoError(t, err)
 	defer r.Close()
-	report, err := r.Sweep(bounds.With(context.Background(), mortalBounds()))
+	report, err := r.Sweep(bounds.With(context.Background(), interruptedBounds()))
 	require.NoError(t, err)
 	require.Empty(t, report.Left)
 	require.Empty(t, m.Left(t))

@@ -17,7 +17,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
-// moment is when a process is killed, seen from one of its requests.
+// moment is when a process is killed, relative to one of its requests.
 type moment string
 
 const (
@@ -55,8 +55,8 @@ func (s *steps) next(request string) step {
 
 func newSteps() *steps { return &steps{seen: map[string]int{}} }
 
-// stepsOfARun are the requests of a child's run that is not disturbed. How often
-// the state of a container is asked for differs, so it counts once.
+// stepsOfARun returns the requests of an undisturbed run of a child. How often the
+// state of a container is asked for varies, so these requests count once.
 func stepsOfARun(t *testing.T) (all []step) {
 	t.Helper()
 	var mu sync.Mutex
@@ -78,8 +78,8 @@ func stepsOfARun(t *testing.T) (all []step) {
 	return all
 }
 
-// TestKilledAtEveryRequest kills a process that runs a job at each of its
-// requests to the engine: then a Sweep leaves nothing.
+// TestKilledAtEveryRequest kills a process at each request of its run. Afterwards a
+// Sweep must leave nothing.
 func TestKilledAtEveryRequest(t *testing.T) {
 	all := stepsOfARun(t)
 	cells, left := 0, new(atomic.Int64)
@@ -100,8 +100,8 @@ func TestKilledAtEveryRequest(t *testing.T) {
 	require.Positive(t, left.Load())
 }
 
-// killedAt tells whether the Sweep had something to do. A Sweep of another cell
-// may have done it.
+// killedAt reports whether something was left for the Sweep. A Sweep of a test in
+// parallel may have removed it before.
 func killedAt(t *testing.T, at step, m moment) (left bool) {
 	id := owner.RandomID()
 	counted := newSteps()
@@ -138,8 +138,8 @@ func killedAt(t *testing.T, at step, m moment) (left bool) {
 	require.True(t, m == duringIt || !c.Cmd.ProcessState.Exited(), "it ended before it was killed: %s", c.Output.String())
 
 	left = len(enginetest.LeftOf(t, id)) > 0
-	// What the engine was doing when the process ended may appear after a Sweep.
-	// In all other cases one must do.
+	// Whatever the engine was doing when the process ended may appear after a Sweep. In
+	// all other cases one Sweep is enough.
 	sweepOnce(t, bounds.Default())
 	for begin := time.Now(); m == duringIt && len(enginetest.LeftOf(t, id)) > 0; sweepOnce(t, bounds.Default()) {
 		require.Less(t, time.Since(begin), 20*time.Second, "still left")

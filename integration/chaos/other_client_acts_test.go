@@ -16,30 +16,32 @@ import (
 	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
-// stranger is another client of the engine, who acts once in a phase of a run.
+// otherClient is another client of the engine. It acts once, in one phase of a run.
 type otherClient struct {
 	phase string
 	act   act
 	err   error // of the act
 }
 
-// run runs the job, and lets it go on after the act.
-func (s *otherClient) run(t *testing.T, j sandbox.Job) (sandbox.Result, error) {
+// run runs the job and releases it after the act.
+func (c *otherClient) run(t *testing.T, j sandbox.Job) (sandbox.Result, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	return s.runContext(t, ctx, j)
+	return c.runContext(t, ctx, j)
 }
 
-func (s *otherClient) runContext(t *testing.T, ctx context.Context, j sandbox.Job) (sandbox.Result, error) {
+func (c *otherClient) runContext(t *testing.T, ctx context.Context, j sandbox.Job) (sandbox.Result, error) {
 	t.Helper()
 	var once sync.Once
+	var acting sync.RWMutex // held while the act is under way on a running job
 	id := owner.RandomID()
 	name := owner.NamePrefix + id
 	p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
-		if x.String() == s.phase {
-			once.Do(func() { s.err = s.act(context.WithoutCancel(ctx), name) })
+		if x.String() == c.phase {
+			once.Do(func() { c.err = c.act(context.WithoutCancel(ctx), name) })
 		}
+		waitForAct(&acting)
 		x.Forward()
 	})
 	r, err := sandbox.New(sandbox.Options{Host: p.Host})
@@ -52,10 +54,12 @@ func (s *otherClient) runContext(t *testing.T, ctx context.Context, j sandbox.Jo
 		if enginetest.WaitStarted(watch, enginetest.API, name) != nil {
 			return // the run came to its end before
 		}
-		if s.phase == whileRunning {
-			s.err = s.act(watch, name)
+		if c.phase == whileRunning {
+			acting.Lock()
+			c.err = c.act(watch, name)
+			acting.Unlock()
 		}
-		enginetest.Release(watch, enginetest.API, name) // no matter if the job is not there any more
+		enginetest.Release(watch, enginetest.API, name) // the act may have removed the job
 	}()
 	begin := time.Now()
 	res, err := r.RunOnce(owner.WithID(ctx, id), j)
@@ -67,8 +71,13 @@ func (s *otherClient) runContext(t *testing.T, ctx context.Context, j sandbox.Jo
 	return res, err
 }
 
-// The phases of a run are the requests that they begin with, but for one: the
-// command runs.
+// waitForAct returns when no act is under way.
+func waitForAct(acting *sync.RWMutex) {
+	acting.RLock()
+	defer acting.RUnlock()
+}
+
+// The phases of a run, each named by its first request; in one the command runs.
 const (
 	beforeStage   = "POST /containers/create job-stage"
 	beforeUpload  = "PUT /containers/job-stage/archive"
@@ -84,7 +93,7 @@ const (
 	beforeLast    = "DELETE /volumes/job-0"
 )
 
-// An act gets the name of the job's container, or the image's for those on images.
+// act does something to the job's container, whose name it gets, or to an image.
 type act func(ctx context.Context, name string) error
 
 var (
@@ -107,12 +116,12 @@ var (
 	doRemoveVolume act = func(ctx context.Context, name string) error { return enginetest.API.VolumeRemove(ctx, name+"-0", true) }
 )
 
-// staging does an act to the staging container.
+// staging applies an act to the staging container.
 func staging(a act) act {
 	return func(ctx context.Context, name string) error { return a(ctx, name+"-stage") }
 }
 
-// prune removes what no running container needs, as system prune does.
+// prune removes what no running container uses, as docker system prune does.
 func prune(ctx context.Context, name string) error {
 	if err := staging(doRemove)(ctx, name); err != nil {
 		return err
@@ -120,7 +129,7 @@ func prune(ctx context.Context, name string) error {
 	return doRemoveVolume(ctx, name)
 }
 
-// runToEnd lets the job run behind the library's back.
+// runToEnd runs the job to its end while the library does not know.
 func runToEnd(ctx context.Context, name string) error {
 	exits, errs := enginetest.API.ContainerWait(ctx, name, container.WaitConditionNextExit)
 	if err := doStart(ctx, name); err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// What a run with a stranger in it comes to.
-type outcomeWanted struct {
+// expectation is the outcome of a run that another client interferes with.
+type expectation struct {
 	op       sandbox.Op // "" = no error, and then
 	or       sandbox.Op // as well
 	orNone   bool       // or no error
@@ -29,7 +29,7 @@ type outcomeWanted struct {
 }
 
 var (
-	complete = outcomeWanted{}
+	complete = expectation{}
 	inUse    = "volume is in use" // why an act fails
 	wasGone  = "the container was removed by somebody else"
 	noSuch   = "No such container: "
@@ -41,11 +41,11 @@ func TestOtherClient(t *testing.T) {
 		phase   string
 		what    string
 		act     act
-		refused string // why the engine does not let the stranger
-		want    outcomeWanted
+		refused string // why the engine refuses the act
+		want    expectation
 	}{
-		{phase: beforeUpload, what: "removes the staging container", act: staging(doRemove), want: outcomeWanted{op: sandbox.OpStage, text: noSuch}},
-		{phase: beforeCreate, what: "removes the staging container", act: staging(doRemove), want: outcomeWanted{op: sandbox.OpCreate, text: wasGone}},
+		{phase: beforeUpload, what: "removes the staging container", act: staging(doRemove), want: expectation{op: sandbox.OpStage, text: noSuch}},
+		{phase: beforeCreate, what: "removes the staging container", act: staging(doRemove), want: expectation{op: sandbox.OpCreate, text: wasGone}},
 		{phase: whileRunning, what: "removes the staging container", act: staging(doRemove)},
 		{phase: beforeUnstage, what: "removes the staging container", act: staging(doRemove)},
 		{phase: beforeUpload, what: "starts the staging container", act: staging(doStart)},
@@ -55,33 +55,33 @@ func TestOtherClient(t *testing.T) {
 
 		{phase: beforeStage, what: "removes the volume", act: doRemoveVolume},
 		{phase: beforeUpload, what: "removes the volume", act: doRemoveVolume, refused: inUse},
-		{phase: beforeCreate, what: "prunes", act: prune, want: outcomeWanted{op: sandbox.OpCreate, text: wasGone}},
+		{phase: beforeCreate, what: "prunes", act: prune, want: expectation{op: sandbox.OpCreate, text: wasGone}},
 		{phase: whileRunning, what: "prunes", act: prune, refused: inUse},
 		{phase: beforeLast, what: "removes the volume", act: doRemoveVolume},
 
-		{phase: beforeAttach, what: "removes the container", act: doRemove, want: outcomeWanted{op: sandbox.OpStart, text: wasGone}},
-		{phase: beforeWait, what: "removes the container", act: doRemove, want: outcomeWanted{op: sandbox.OpStart, text: noSuch}},
-		{phase: beforeStart, what: "removes the container", act: doRemove, want: outcomeWanted{op: sandbox.OpStart, text: noSuch}},
-		{phase: whileRunning, what: "removes the container", act: doRemove, want: outcomeWanted{op: sandbox.OpWait, text: wasGone}},
-		{phase: beforeStat, what: "removes the container", act: doRemove, want: outcomeWanted{op: sandbox.OpCollect, text: wasGone}},
-		{phase: beforeRead, what: "removes the container", act: doRemove, want: outcomeWanted{op: sandbox.OpCollect, text: noSuch}},
+		{phase: beforeAttach, what: "removes the container", act: doRemove, want: expectation{op: sandbox.OpStart, text: wasGone}},
+		{phase: beforeWait, what: "removes the container", act: doRemove, want: expectation{op: sandbox.OpStart, text: noSuch}},
+		{phase: beforeStart, what: "removes the container", act: doRemove, want: expectation{op: sandbox.OpStart, text: noSuch}},
+		{phase: whileRunning, what: "removes the container", act: doRemove, want: expectation{op: sandbox.OpWait, text: wasGone}},
+		{phase: beforeStat, what: "removes the container", act: doRemove, want: expectation{op: sandbox.OpCollect, text: wasGone}},
+		{phase: beforeRead, what: "removes the container", act: doRemove, want: expectation{op: sandbox.OpCollect, text: noSuch}},
 		{phase: beforeRemoval, what: "removes the container", act: doRemove},
 
-		// It is seen to run, or to have ended.
-		{phase: beforeAttach, what: "starts the container", act: doStart, want: outcomeWanted{op: sandbox.OpStart, text: "start"}},
+		// The library sees that the container runs, or that it has ended.
+		{phase: beforeAttach, what: "starts the container", act: doStart, want: expectation{op: sandbox.OpStart, text: "start"}},
 		{phase: beforeStart, what: "starts the container", act: doStart},
-		{phase: beforeAttach, what: "runs the container to its end", act: runToEnd, want: outcomeWanted{op: sandbox.OpStart, text: "by somebody else"}},
-		{phase: beforeWait, what: "runs the container to its end", act: runToEnd, want: outcomeWanted{op: sandbox.OpStart, text: "ended before the start"}},
-		// Between the look at the container and its start: both runs can be over
-		// before the next look, and have brought the same.
-		{phase: beforeStart, what: "runs the container to its end", act: runToEnd, want: outcomeWanted{op: sandbox.OpWait, or: sandbox.OpCollect, text: again, orNone: true}},
-		{phase: beforeStat, what: "starts the container", act: doStart, want: outcomeWanted{op: sandbox.OpCollect, text: again}},
+		{phase: beforeAttach, what: "runs the container to its end", act: runToEnd, want: expectation{op: sandbox.OpStart, text: "by somebody else"}},
+		{phase: beforeWait, what: "runs the container to its end", act: runToEnd, want: expectation{op: sandbox.OpStart, text: "ended before the start"}},
+		// Between the library's inspection of the container and its start. Both runs can be
+		// over before the next inspection, with the same result.
+		{phase: beforeStart, what: "runs the container to its end", act: runToEnd, want: expectation{op: sandbox.OpWait, or: sandbox.OpCollect, text: again, orNone: true}},
+		{phase: beforeStat, what: "starts the container", act: doStart, want: expectation{op: sandbox.OpCollect, text: again}},
 		{phase: beforeRemoval, what: "restarts the container", act: doRestart},
 
-		{phase: whileRunning, what: "pauses the container", act: doPause, want: outcomeWanted{exit: runtest.Killed, timedOut: true, partial: true}},
-		{phase: whileRunning, what: "stops the container", act: doStop, want: outcomeWanted{exit: 128 + 15, partial: true}},
-		{phase: whileRunning, what: "kills the container", act: doKill, want: outcomeWanted{exit: runtest.Killed, partial: true}},
-		{phase: whileRunning, what: "restarts the container", act: doRestart, want: outcomeWanted{op: sandbox.OpWait, or: sandbox.OpCollect, text: again}},
+		{phase: whileRunning, what: "pauses the container", act: doPause, want: expectation{exit: runtest.Killed, timedOut: true, partial: true}},
+		{phase: whileRunning, what: "stops the container", act: doStop, want: expectation{exit: 128 + 15, partial: true}},
+		{phase: whileRunning, what: "kills the container", act: doKill, want: expectation{exit: runtest.Killed, partial: true}},
+		{phase: whileRunning, what: "restarts the container", act: doRestart, want: expectation{op: sandbox.OpWait, or: sandbox.OpCollect, text: again}},
 	} {
 		t.Run(c.phase[strings.Index(c.phase, " ")+1:]+" "+c.what, func(t *testing.T) {
 			t.Parallel()
@@ -97,7 +97,7 @@ func TestOtherClient(t *testing.T) {
 	}
 }
 
-func (w outcomeWanted) check(t *testing.T, res sandbox.Result, err error) {
+func (w expectation) check(t *testing.T, res sandbox.Result, err error) {
 	t.Helper()
 	if w.op != "" && (err != nil || !w.orNone) {
 		var step *sandbox.Error
@@ -119,7 +119,7 @@ func (w outcomeWanted) check(t *testing.T, res sandbox.Result, err error) {
 	}
 }
 
-// A paused container is killed and removed as any other.
+// A paused container is killed and removed like any other.
 func TestOtherClientPausesAndTheCallerCancels(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -133,7 +133,7 @@ func TestOtherClientPausesAndTheCallerCancels(t *testing.T) {
 	_, err := s.runContext(t, ctx, j)
 	require.NoError(t, s.err)
 	require.ErrorIs(t, err, context.Canceled)
-	outcomeWanted{op: sandbox.OpWait, text: "context canceled"}.check(t, sandbox.Result{}, err)
+	expectation{op: sandbox.OpWait, text: "context canceled"}.check(t, sandbox.Result{}, err)
 }
 
 func TestOtherClientRemovesTheImage(t *testing.T) {
@@ -151,12 +151,12 @@ func TestOtherClientRemovesTheImage(t *testing.T) {
 	for _, c := range []struct {
 		name, phase string
 		act         act
-		want        outcomeWanted
+		want        expectation
 	}{
 		{"untagged-before-staging", beforeStage, untag, complete},
 		{"untagged-before-create", beforeCreate, untag, complete},
-		{"deleted-before-staging", beforeStage, erase, outcomeWanted{op: sandbox.OpStage, text: "No such image: "}},
-		{"deleted-before-create", beforeCreate, erase, outcomeWanted{op: sandbox.OpCreate, text: "No such image: "}},
+		{"deleted-before-staging", beforeStage, erase, expectation{op: sandbox.OpStage, text: "No such image: "}},
+		{"deleted-before-create", beforeCreate, erase, expectation{op: sandbox.OpCreate, text: "No such image: "}},
 		{"deleted-before-start", beforeStart, erase, complete},
 		{"deleted-while-running", whileRunning, erase, complete},
 		{"deleted-before-read", beforeRead, erase, complete},

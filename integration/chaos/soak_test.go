@@ -33,7 +33,7 @@ const (
 	soakWarm   = 50 // runs until the figures that the last ones are compared with
 )
 
-// soakCase is a kind of run, and what is wrong with its end, "" = nothing.
+// soakCase is a kind of run. wrong says what is wrong with the outcome, "" = nothing.
 type soakCase struct {
 	name  string
 	job   func(t *testing.T, i int) sandbox.Job
@@ -41,8 +41,8 @@ type soakCase struct {
 	wrong func(i int, res sandbox.Result, err error) string
 }
 
-// TestSoak runs jobs of every kind through one Runner. Each result must be right,
-// and neither this process nor the engine may have grown since the first runs.
+// TestSoak runs jobs of every kind through one Runner. Each result must be right, and
+// neither this process nor the engine may grow after the first runs.
 func TestSoak(t *testing.T) {
 	r, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
@@ -65,7 +65,7 @@ func TestSoak(t *testing.T) {
 	require.Equal(t, warm.volumes, end.volumes)
 }
 
-// soak does the runs from first to last, and returns what there is after them.
+// soak runs the jobs from first to last and measures what there is afterwards.
 func soak(t *testing.T, r *sandbox.Runner, first, last int) figures {
 	t.Helper()
 	cases := soakCases()
@@ -103,7 +103,7 @@ func soakOne(t *testing.T, r *sandbox.Runner, c soakCase, i int) {
 	}
 }
 
-// figures are what must not grow.
+// figures are the measurements that must not grow.
 type figures struct {
 	runs, goroutines, files, containers, volumes int
 	resident                                     int64
@@ -129,7 +129,7 @@ func measure(t *testing.T, runs int) figures {
 	}
 }
 
-// soakCases are the kinds of runs, in turn.
+// soakCases returns the kinds of runs, which take turns.
 func soakCases() []soakCase {
 	big := strings.Repeat("0123456789abcdef", 64<<10)
 	script := func(s string) func(*testing.T, int) sandbox.Job {

@@ -15,13 +15,13 @@ import (
 	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
-// runLabels are those of a run.
+// runLabels returns the labels of a run's objects.
 func runLabels(id, process, expires string) map[string]string {
 	return map[string]string{owner.LabelRun: id, owner.LabelOwner: process, owner.LabelExpires: expires}
 }
 
-// makeContainer makes a container as nobody but a test does; it is removed at
-// the test's end.
+// makeContainer creates a container without the library. It is removed at the end of
+// the test.
 func makeContainer(t *testing.T, name, image string, labels map[string]string, mounts ...mount.Mount) string {
 	t.Helper()
 	ctx := context.Background()
@@ -41,7 +41,7 @@ func makeVolume(t *testing.T, name string, labels map[string]string) string {
 	return "volume " + name
 }
 
-// leftover makes what a run leaves: a volume, and a container that refers to it.
+// leftover creates what a killed run leaves: a volume, and a container that uses it.
 func leftover(t *testing.T, process string) (id string, objects []string) {
 	t.Helper()
 	id = owner.RandomID()

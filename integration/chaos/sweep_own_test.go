@@ -20,7 +20,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// hasty gives up soon on an engine that is not there.
+// hasty bounds give up soon on an engine that is gone.
 func hasty() bounds.Bounds {
 	b := bounds.Default()
 	const soon = 500 * time.Millisecond
@@ -30,7 +30,7 @@ func hasty() bounds.Bounds {
 	return b
 }
 
-// The engine goes away in mid-run, and comes back.
+// The engine goes away during a run, and comes back.
 func TestSweepRemovesWhatAFailedCleanUpLeft(t *testing.T) {
 	var away atomic.Bool
 	p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
@@ -61,7 +61,7 @@ func TestSweepRemovesWhatAFailedCleanUpLeft(t *testing.T) {
 	require.Empty(t, enginetest.LeftOf(t, id))
 }
 
-// The image's labels do not become those of the run: it would look left over.
+// The labels of the image do not replace those of the run, which would look left over.
 func TestLabelsOfARun(t *testing.T) {
 	image := enginetest.MakeImage(t, "expired", enginetest.BusyboxFiles(),
 		"LABEL "+owner.LabelRun+"=0 "+owner.LabelOwner+"="+endedProcess(t)+" "+owner.LabelExpires+"=2020-01-01T00:00:00Z")

@@ -18,14 +18,14 @@ import (
 	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
-// ofRun are the entries of a report about a child's run, for one reason.
+// ofRun returns the entries of a report about a child's run; why is the reason.
 func ofRun(id, why string) []string {
 	name := owner.NamePrefix + id
 	return []string{"container " + name + why, "container " + name + "-stage" + why, "volume " + name + "-0" + why}
 }
 
-// requireUntouched fails unless the run's container has been running without a
-// break since it was started.
+// requireUntouched checks that the run's container and volume are still there and the
+// container runs.
 func requireUntouched(t *testing.T, id string) {
 	t.Helper()
 	c, err := enginetest.API.ContainerInspect(context.Background(), owner.NamePrefix+id)
@@ -56,7 +56,7 @@ func TestSweepBesideALiveProcess(t *testing.T) {
 	require.Empty(t, about(c.RunID, report.Left))
 }
 
-// The other way round: a run of this process, and the Sweep of another one.
+// The other way round: a run of this process, and a Sweep in another one.
 func TestSweepByAnotherProcess(t *testing.T) {
 	r, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
@@ -74,8 +74,8 @@ func TestSweepByAnotherProcess(t *testing.T) {
 	enginetest.AssertNothingLeft(t, id)
 }
 
-// A process in another PID namespace cannot be seen, alive or not: without an
-// expiry its run stays for ever.
+// A process in another PID namespace cannot be seen, alive or not. Without an expiry
+// its run is kept forever.
 func TestSweepBesideAnUnseenProcess(t *testing.T) {
 	c := startRunningChild(t, runForever, enginetest.InNewPIDNamespace...)
 	want := ofRun(c.RunID, ": its process cannot be seen from here, and it has no expiry")
@@ -91,7 +91,7 @@ func TestSweepBesideAnUnseenProcess(t *testing.T) {
 	require.NoError(t, enginetest.API.VolumeRemove(ctx, owner.NamePrefix+c.RunID+"-0", false))
 }
 
-// With a deadline it expires.
+// With a deadline such a run expires.
 func TestSweepOfAnUnseenProcessThatExpires(t *testing.T) {
 	t.Parallel()
 	begin := time.Now()
@@ -107,7 +107,7 @@ func TestSweepOfAnUnseenProcessThatExpires(t *testing.T) {
 		<-time.After(100 * time.Millisecond)
 	}
 	enginetest.AssertNothingLeft(t, c.RunID)
-	// A second is the expiry's precision.
+	// The expiry has a precision of one second.
 	earliest := childDeadline + childBounds().Ending() + childBounds().Grace - time.Second
 	require.Greater(t, time.Since(begin), earliest, "removed before the run must have ended")
 }

@@ -52,7 +52,8 @@ func TestSweepRemovesContainersInEveryState(t *testing.T) {
 	}
 }
 
-// Nothing is touched, or mentioned, whose labels and name are not those of a run.
+// An object whose name and labels are not those of a run is neither removed nor
+// mentioned.
 func TestSweepLeavesForeignObjects(t *testing.T) {
 	id, other := owner.RandomID(), owner.RandomID()
 	name, dead := owner.NamePrefix+id, endedProcess(t)
@@ -139,8 +140,8 @@ func TestSweepsAtOnce(t *testing.T) {
 	}
 }
 
-// The engine may still be creating a container, which holds its volume, when a Sweep
-// asks for all containers.
+// When a Sweep lists the containers, the engine may still be creating one, which
+// holds its volume.
 func TestSweepOfAVolumeWhoseContainerComesUp(t *testing.T) {
 	t.Parallel()
 	id := owner.RandomID()

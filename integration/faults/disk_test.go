@@ -16,7 +16,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 )
 
-// An engine that cannot make the disk runs nothing.
+// If the engine cannot provide the disk, nothing runs.
 func TestDiskUnsupported(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

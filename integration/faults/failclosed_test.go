@@ -24,8 +24,8 @@ import (
 	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
-// edits are what somebody between the library and the engine could make of a
-// create request, by the name of the field that shows it.
+// edits are changes that somebody between the library and the engine could make to
+// a create request. The key is the field that the error must name.
 var edits = map[string]func(body, host map[string]any){
 	"HostConfig.Privileged":     func(_, h map[string]any) { h["Privileged"] = true },
 	"HostConfig.CapAdd":         func(_, h map[string]any) { h["CapAdd"] = []string{"SYS_ADMIN"} },
@@ -55,7 +55,7 @@ var edits = map[string]func(body, host map[string]any){
 	"Config.Cmd":  func(b, _ map[string]any) { b["Cmd"] = []string{"sleep", "1000"} },
 }
 
-// An edited create is seen before anything runs.
+// An edited create request is detected before anything runs.
 func TestEditedCreateNeverStarts(t *testing.T) {
 	t.Parallel()
 	enginetest.Busybox()
@@ -92,7 +92,7 @@ func editCreate(edit func(body, host map[string]any)) func(*enginetest.Exchange)
 	}
 }
 
-// edited is JSON with a change; what is none stays as it is.
+// edited applies a change to a JSON object. Anything else stays as it is.
 func edited(r io.Reader, change func(map[string]any)) []byte {
 	text, err := io.ReadAll(r)
 	body := map[string]any{}
@@ -103,7 +103,8 @@ func edited(r io.Reader, change func(map[string]any)) []byte {
 	return text
 }
 
-// What an engine would accept and not do is refused before it is asked to.
+// A limit or a protection that the engine would accept but not enforce is refused
+// before the engine is asked for it.
 func TestEngineWithoutDefences(t *testing.T) {
 	t.Parallel()
 	j := runtest.Shell("echo ran")
@@ -141,7 +142,7 @@ func TestEngineWithoutDefences(t *testing.T) {
 	}
 }
 
-// describe returns what the engine at host says of itself.
+// describe returns the engine's description of itself.
 func describe(host string) (dockerx.Engine, error) {
 	c, err := dockerx.New(host)
 	if err != nil {
@@ -164,7 +165,7 @@ func editInfo(fields map[string]any) func(*enginetest.Exchange) {
 	}
 }
 
-// assertNeverStarted asks for the engine's events.
+// assertNeverStarted looks for a start among the engine's events.
 func assertNeverStarted(t *testing.T, name string, since time.Time) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -18,15 +18,14 @@ import (
 	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
-// TestFaultAtEveryRequest runs a job with a pull, an input and artifacts as
-// often as the clean run has requests and there are faults, each time with one
-// fault at one request. With -v it prints what came of each.
+// TestFaultAtEveryRequest injects every fault into each request in turn. The job has
+// a pull, an input and artifacts. With -v the test prints the outcomes as a table.
 func TestFaultAtEveryRequest(t *testing.T) {
-	newMatrix(t, faultJob(), requestFaults, "").everywhere(t)
+	newMatrix(t, faultJob(), requestFaults, "").injectEverywhere(t)
 }
 
-// TestFaultAtEveryRequestWithADisk does the same to a job that has everything
-// else as well: Stdin, writers, and Limits.DiskMB, which is a container more.
+// TestFaultAtEveryRequestWithADisk does the same with a job that also has Stdin,
+// writers, and Limits.DiskMB, which takes one more container.
 func TestFaultAtEveryRequestWithADisk(t *testing.T) {
 	j := faultJob()
 	j.Cmd[2] = "cat && " + j.Cmd[2]
@@ -35,11 +34,11 @@ func TestFaultAtEveryRequestWithADisk(t *testing.T) {
 	m := newMatrix(t, j, diskFaults, stdin)
 	require.Equal(t, stdin+"first\nlast\n", m.want.stdout.String())
 	require.Equal(t, "warning\n", m.want.stderr.String())
-	m.everywhere(t)
+	m.injectEverywhere(t)
 }
 
-// everywhere has a case for each request and each fault that applies to it.
-func (m *matrix) everywhere(t *testing.T) {
+// injectEverywhere has a case for each request and each fault that applies to it.
+func (m *matrix) injectEverywhere(t *testing.T) {
 	made := slices.IndexFunc(m.clean, func(x enginetest.Recorded) bool { return x.Text == "POST /volumes/create" })
 	for i, x := range m.clean {
 		for _, f := range m.columns {
@@ -47,30 +46,30 @@ func (m *matrix) everywhere(t *testing.T) {
 				continue
 			}
 			t.Run(caseName(i, x.Text, f), func(t *testing.T) {
-				j := m.fresh(t)
+				j := m.newJob(t)
 				t.Parallel()
-				o := m.cell(t, i, f, j)
+				o := m.inject(t, i, f, j)
 				switch {
 				case f == gone:
-					m.unreachable(t, x, o, i >= made)
+					m.requireNamesLeftovers(t, x, o, i >= made)
 				case f.canceled():
-					m.canceled(t, i, o)
+					m.requireCanceled(t, i, o)
 				default:
-					m.completeOrTrue(t, x, o)
+					m.requireCompleteOrError(t, x, o)
 				}
 			})
 		}
 	}
 }
 
-// completeOrTrue is the rule for a fault that happens once: all of the result,
-// or an error that names the step and no reason that is not there. Nothing is
-// left in either case.
-func (m *matrix) completeOrTrue(t *testing.T, x enginetest.Recorded, o outcome) {
+// requireCompleteOrError is the rule for a fault that happens once: either the
+// result is complete, or the error names the right step and no wrong reason.
+// Nothing is left on the engine in either case.
+func (m *matrix) requireCompleteOrError(t *testing.T, x enginetest.Recorded, o outcome) {
 	t.Helper()
 	enginetest.AssertNothingLeft(t, o.id)
 	if o.err == nil {
-		m.same(t, o)
+		m.requireSame(t, o)
 		return
 	}
 	runtest.RequireOwnError(t, o.err, stepsOf(x.Text)...)
@@ -79,16 +78,16 @@ func (m *matrix) completeOrTrue(t *testing.T, x enginetest.Recorded, o outcome) 
 	require.NotErrorIs(t, o.err, sandbox.ErrCleanup)
 }
 
-// canceled is the rule for a caller who cancels: nothing is left, and only where
-// nothing remains to be broken off is it no error.
-func (m *matrix) canceled(t *testing.T, i int, o outcome) {
+// requireCanceled is the rule for a caller who cancels: nothing is left on the
+// engine, and the run fails unless there was nothing left to interrupt.
+func (m *matrix) requireCanceled(t *testing.T, i int, o outcome) {
 	t.Helper()
 	enginetest.AssertNothingLeft(t, o.id)
 	last := i + 1 // the last download can be over, or not
 	removals := slices.IndexFunc(m.clean, func(x enginetest.Recorded) bool { return strings.HasPrefix(x.Text, "DELETE ") })
 	if o.err == nil {
 		require.GreaterOrEqual(t, last, removals, "the run went on")
-		m.same(t, o)
+		m.requireSame(t, o)
 		return
 	}
 	require.Less(t, i, removals, "nothing was broken off: %v", o.err)
@@ -97,9 +96,9 @@ func (m *matrix) canceled(t *testing.T, i int, o outcome) {
 	require.Empty(t, o.res.Artifacts)
 }
 
-// unreachable is the rule for an engine that does not come back: what may be
-// left is named, and all that is left is among it.
-func (m *matrix) unreachable(t *testing.T, x enginetest.Recorded, o outcome, made bool) {
+// requireNamesLeftovers is the rule for an engine that does not come back: the error
+// names everything that is left on the engine.
+func (m *matrix) requireNamesLeftovers(t *testing.T, x enginetest.Recorded, o outcome, made bool) {
 	t.Helper()
 	left := enginetest.Objects(t, enginetest.API, owner.LabelRun+"="+o.id)
 	runtest.RequireOwnError(t, o.err, append(stepsOf(x.Text), sandbox.OpCleanup)...)
@@ -108,26 +107,26 @@ func (m *matrix) unreachable(t *testing.T, x enginetest.Recorded, o outcome, mad
 		require.ErrorContains(t, o.err, object)
 	}
 	if step, _ := runtest.AsError(o.err); step.Op == sandbox.OpCleanup {
-		m.same(t, o)
+		m.requireSame(t, o)
 	}
 }
 
-// TestFaultInTheOutput cuts the output's stream in every place. Where the engine
-// would end it as well, after the last write, a cut cannot be told from the end.
+// TestFaultInTheOutput cuts the output stream at every kind of position. After the
+// last write, where the engine would end the stream too, a cut looks like the end.
 func TestFaultInTheOutput(t *testing.T) {
 	m := newMatrix(t, faultJob(), streamFaults, "")
 	i := slices.IndexFunc(m.clean, func(x enginetest.Recorded) bool { return x.Text == "POST /containers/job/attach" })
 	for _, f := range streamFaults {
 		t.Run(string(f), func(t *testing.T) {
-			j := m.fresh(t)
+			j := m.newJob(t)
 			t.Parallel()
 			if f == streamEarly || f == streamBorder {
 				j.Env = map[string]string{pauseEnv: strconv.Itoa(int(stillRunning.Seconds()))}
 			}
-			o := m.cell(t, i, f, j)
+			o := m.inject(t, i, f, j)
 			enginetest.AssertNothingLeft(t, o.id)
 			if f == streamEnd && o.err == nil {
-				m.same(t, o)
+				m.requireSame(t, o)
 				return
 			}
 			runtest.RequireOwnError(t, o.err, sandbox.OpStart, sandbox.OpWait)
@@ -137,9 +136,9 @@ func TestFaultInTheOutput(t *testing.T) {
 	}
 }
 
-// TestTimeoutAtEveryRequest runs a job that sleeps until its timeout. Each
-// request from then on is held for longer than the timeout; the kill, which no
-// other run has, meets the other faults too.
+// TestTimeoutAtEveryRequest runs a job that sleeps until its timeout, and holds each
+// request from then on for longer than the timeout. The kill, a request that no
+// other test has, also gets the other faults.
 func TestTimeoutAtEveryRequest(t *testing.T) {
 	j := faultJob()
 	j.Env[pauseEnv] = "60"
@@ -155,10 +154,10 @@ func TestTimeoutAtEveryRequest(t *testing.T) {
 				continue
 			}
 			t.Run(caseName(i, x.Text, f), func(t *testing.T) {
-				j := m.fresh(t)
+				j := m.newJob(t)
 				t.Parallel()
-				o := m.cell(t, i, f, j)
-				m.completeOrTrue(t, x, o)
+				o := m.inject(t, i, f, j)
+				m.requireCompleteOrError(t, x, o)
 			})
 		}
 	}

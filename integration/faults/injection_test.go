@@ -15,7 +15,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 )
 
-// injection is the fault of one run: the handler of a proxy.
+// injection is a handler of a proxy that injects one fault into one run.
 type injection struct {
 	at     int                // index of the request with the fault, -1 = none
 	fault  fault              // what happens to it
@@ -26,12 +26,12 @@ type injection struct {
 	fired atomic.Bool
 }
 
-// page is what a web server in the engine's place says to everything.
+// page is the answer of a web server that runs in the engine's place.
 const page = "<html><body>Welcome!</body></html>"
 
 func (in *injection) fire() { in.fired.Store(true) }
 
-// handle lets every request but the one pass.
+// handle forwards every request but the one with the fault.
 func (in *injection) handle(x *enginetest.Exchange) {
 	if x.Index != in.at {
 		x.Forward()
@@ -62,7 +62,7 @@ func (in *injection) handle(x *enginetest.Exchange) {
 	}
 }
 
-// answerInItsPlace does what keeps a request from the engine.
+// answerInItsPlace keeps a request from the engine.
 func (in *injection) answerInItsPlace(x *enginetest.Exchange) {
 	switch in.fault {
 	case refuse:
@@ -86,8 +86,7 @@ func (in *injection) answerInItsPlace(x *enginetest.Exchange) {
 	}
 }
 
-// forwardLater sends a request to the engine when nobody waits for the answer
-// any more.
+// forwardLater sends a request to the engine after its sender has hung up.
 func (in *injection) forwardLater(x *enginetest.Exchange) {
 	body, _ := io.ReadAll(x.Request.Body) // what arrived is sent on
 	in.fire()
@@ -97,7 +96,7 @@ func (in *injection) forwardLater(x *enginetest.Exchange) {
 	x.Ask()
 }
 
-// breakTheAnswer does what happens when the engine has done its work.
+// breakTheAnswer lets the engine do its work, and then breaks its answer.
 func (in *injection) breakTheAnswer(x *enginetest.Exchange) {
 	switch in.fault {
 	case dropAnswer:
@@ -124,8 +123,8 @@ func (in *injection) breakTheAnswer(x *enginetest.Exchange) {
 	}
 }
 
-// cancelAfter ends the caller's context with the answer, or with the header of one
-// that lasts as long as the job.
+// cancelAfter ends the caller's context after the answer, or after the header of an
+// answer that lasts as long as the job.
 func (in *injection) cancelAfter(x *enginetest.Exchange) {
 	x.Copy = func(w io.Writer, body io.Reader) {
 		in.fire()
@@ -141,8 +140,8 @@ func (in *injection) cancelAfter(x *enginetest.Exchange) {
 // trailerSize is the length of a tar's trailer.
 const trailerSize = 2 * 512
 
-// cutBody passes on a part of an answer. The connection is closed after it, or
-// the answer ends as if it were complete.
+// cutBody passes on a part of an answer. Then the connection is closed, or the
+// answer ends as if it were complete.
 func (in *injection) cutBody(w io.Writer, body io.Reader) {
 	whole, _ := io.ReadAll(body) // an answer that is cut already is cut again
 	part := whole[:len(whole)/2]
@@ -156,7 +155,7 @@ func (in *injection) cutBody(w io.Writer, body io.Reader) {
 	}
 }
 
-// cutStream ends a stream of output where the fault says.
+// cutStream ends the output stream at the position that the fault names.
 func (in *injection) cutStream(w io.Writer, output io.Reader) {
 	header := make([]byte, 8)
 	for sent := int64(0); in.fault != streamEarly && in.fault != streamQuick; {
@@ -187,7 +186,7 @@ func (in *injection) cutStream(w io.Writer, output io.Reader) {
 
 var errCut = errors.New("cut by the fault proxy")
 
-// cutReader fails where a body is cut.
+// cutReader fails at the position where a body is cut.
 type cutReader struct{ cut func() }
 
 func (c cutReader) Read([]byte) (int, error) {

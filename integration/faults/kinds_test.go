@@ -12,7 +12,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 )
 
-// fault is what happens to a request, as it is named in cases and tables.
+// fault is something that goes wrong with a request, by its name in cases and tables.
 type fault string
 
 const (
@@ -47,7 +47,7 @@ var requestFaults = []fault{
 	refuse, dropAnswer, late, afterwards, never, html, html404, cutUp, reset, cutDown, cutJSON, cutTrailer, cancelBefore, cancelAfter, gone,
 }
 
-// diskFaults are those of the second matrix.
+// diskFaults are the columns of the matrix with a disk.
 var diskFaults = []fault{refuse, dropAnswer, late, cutUp, cancelBefore, cancelAfter, gone}
 
 var streamFaults = []fault{streamEarly, streamQuick, streamHeader, streamFrame, streamBorder, streamEnd}
@@ -65,7 +65,7 @@ const (
 	pauseEnv     = "PAUSE"                // seconds before the job's last write
 )
 
-// applies tells whether a fault makes sense for a request.
+// applies reports whether a fault makes sense for a request.
 func (f fault) applies(x enginetest.Recorded) bool {
 	isTar := strings.HasPrefix(x.Text, "GET ") && strings.HasSuffix(x.Text, "/archive")
 	switch f {
@@ -93,7 +93,7 @@ func (f fault) inStream() bool {
 
 func (f fault) canceled() bool { return f == cancelBefore || f == cancelAfter }
 
-// faultBounds are long enough for a busy engine.
+// faultBounds are short, but long enough for a busy engine.
 func faultBounds() bounds.Bounds {
 	b := bounds.Default() // Slack and OOM are a busy machine's, not a fault's
 	b.Call, b.Slow, b.Stall = 2*time.Second, 4*time.Second, 2*time.Second
@@ -102,7 +102,7 @@ func faultBounds() bounds.Bounds {
 	return b
 }
 
-// bounds shrinks what the fault will exhaust, and nothing else.
+// bounds shrinks the bound that the fault will exceed, and no other.
 func (f fault) bounds(request string) bounds.Bounds {
 	b := faultBounds()
 	method, path, _ := strings.Cut(request, " ")
@@ -124,7 +124,7 @@ func (f fault) bounds(request string) bounds.Bounds {
 	return b
 }
 
-// stepsOf lists the steps to which a failure of a request may be put down.
+// stepsOf lists the steps that an error about a request may name.
 func stepsOf(request string) []sandbox.Op {
 	_, path, _ := strings.Cut(request, " ")
 	switch path {

@@ -19,8 +19,8 @@ import (
 	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
-// push puts the job's image into a registry of the test's. It stays on the
-// engine by its own tag, so a pull by another brings no layer.
+// push puts the job's image into a registry. The engine keeps the image under
+// another tag, so that later pulls transfer no layers.
 func (m *matrix) push(t *testing.T) {
 	t.Helper()
 	r := enginetest.NewRegistry(t)
@@ -50,10 +50,10 @@ func (m *matrix) push(t *testing.T) {
 
 const manifestType = "application/vnd.docker.distribution.manifest.v2+json"
 
-// fresh is the job with an image that the engine does not have: one more tag in
-// the registry. A case asks for it before it runs in parallel with others, since
-// a registry's files are not safe to read while they are written.
-func (m *matrix) fresh(t *testing.T) sandbox.Job {
+// newJob returns the job with an image that the engine does not have: one more tag in
+// the registry. Call it before a case runs in parallel with others: reading the
+// files of the registry while they are written is not safe.
+func (m *matrix) newJob(t *testing.T) sandbox.Job {
 	t.Helper()
 	tag := owner.RandomID()
 	put, err := http.NewRequest(http.MethodPut, m.manifest(tag), bytes.NewReader(m.stored))

@@ -18,8 +18,8 @@ import (
 	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
-// table has a row for each request that met a fault, and a column for each
-// fault: "ok" is a complete result, else it is the step that the error names.
+// table has a row for each request that got a fault and a column for each fault.
+// "ok" means a complete result; anything else is the step that the error names.
 func (m *matrix) table() string {
 	var text bytes.Buffer
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -50,8 +50,8 @@ func (m *matrix) table() string {
 
 func rowName(i int, x enginetest.Recorded) string { return fmt.Sprintf("%02d %s", i, x.Text) }
 
-// checkAtEnd waits, when all cases are over, for the end of goroutines and
-// files that were not there before, and prints the table.
+// checkAtEnd prints the table when all cases are over. It fails the test if objects,
+// goroutines or open files are left.
 func (m *matrix) checkAtEnd(t *testing.T) {
 	t.Helper()
 	files := len(descriptors(t))
@@ -72,8 +72,8 @@ func (m *matrix) checkAtEnd(t *testing.T) {
 	})
 }
 
-// descriptors lists this process's descriptors, but for idle connections of the
-// tests' own.
+// descriptors lists the open files of this process, without idle connections of the
+// tests themselves.
 func descriptors(t *testing.T) []string {
 	t.Helper()
 	require.NoError(t, enginetest.API.Close()) // it can be used again

@@ -22,9 +22,9 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// matrix runs one job again and again, each time with one fault, and checks at
-// the test's end that nothing is left of all of it. No other test may run at
-// the same time; its own cases may.
+// matrix runs one job many times, each time with one fault, and checks at the end of
+// the test that nothing is left. No other test may run at the same time; the cases
+// of a matrix may run in parallel.
 type matrix struct {
 	name    string                // of the image, without its tag
 	stored  []byte                // its manifest
@@ -41,7 +41,7 @@ type matrix struct {
 	result map[string]string // of a case
 }
 
-// faultJob reads its input, makes two artifacts, and writes to both streams.
+// faultJob reads its input, writes two artifacts, and writes to both streams.
 func faultJob() sandbox.Job {
 	script := fmt.Sprintf("head -c %d in >big && mkdir out && echo one >out/one && echo two >out/two && "+
 		"echo first && echo warning >&2 && sleep $%s && echo last", artifactSize, pauseEnv)
@@ -51,7 +51,7 @@ func faultJob() sandbox.Job {
 	}
 }
 
-// newMatrix makes the clean run and checks what it brings.
+// newMatrix runs the job without a fault and checks the result.
 func newMatrix(t *testing.T, j sandbox.Job, columns []fault, stdin string) *matrix {
 	t.Helper()
 	m := &matrix{job: j, columns: columns, stdin: stdin, result: map[string]string{}}
@@ -63,7 +63,7 @@ func newMatrix(t *testing.T, j sandbox.Job, columns []fault, stdin string) *matr
 
 	p := enginetest.NewProxy(t, enginetest.API, nil)
 	start := time.Now()
-	o := m.run(t, context.Background(), p, faultBounds(), m.fresh(t))
+	o := m.run(t, context.Background(), p, faultBounds(), m.newJob(t))
 	m.took = time.Since(start)
 	require.NoError(t, o.err)
 	enginetest.AssertNothingLeft(t, o.id)
@@ -74,7 +74,7 @@ func newMatrix(t *testing.T, j sandbox.Job, columns []fault, stdin string) *matr
 	return m
 }
 
-// outcome is what a run brought. The writers are complete if there is no error.
+// outcome is the outcome of a run. Without an error the writers are complete.
 type outcome struct {
 	res            sandbox.Result
 	id             string
@@ -82,8 +82,8 @@ type outcome struct {
 	stdout, stderr *bytes.Buffer
 }
 
-// run runs the job through a proxy, checks how long that takes, and that the
-// library hangs up.
+// run runs the job through a proxy. It checks the duration, and that the library
+// closes its connections.
 func (m *matrix) run(t *testing.T, ctx context.Context, p *enginetest.Proxy, b bounds.Bounds, j sandbox.Job) outcome {
 	t.Helper()
 	j.InputTar = bytes.NewReader(m.input)
@@ -93,7 +93,7 @@ func (m *matrix) run(t *testing.T, ctx context.Context, p *enginetest.Proxy, b b
 	}
 	r, err := sandbox.New(sandbox.Options{Host: p.Host})
 	require.NoError(t, err)
-	// A run that does not end is ended, so that the other cases go on.
+	// End a run that does not end by itself, so that the other cases can go on.
 	limit := b.Ending() + faultAllowed*m.took
 	ctx, cancel := context.WithCancel(bounds.With(ctx, b))
 	defer time.AfterFunc(limit, cancel).Stop()
@@ -108,8 +108,8 @@ func (m *matrix) run(t *testing.T, ctx context.Context, p *enginetest.Proxy, b b
 	return o
 }
 
-// cell runs the job with a fault at the request with the index i.
-func (m *matrix) cell(t *testing.T, i int, f fault, j sandbox.Job) outcome {
+// inject runs the job with a fault at the request with index i.
+func (m *matrix) inject(t *testing.T, i int, f fault, j sandbox.Job) outcome {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -126,7 +126,7 @@ func (m *matrix) cell(t *testing.T, i int, f fault, j sandbox.Job) outcome {
 	return o
 }
 
-// note is for the table.
+// note records an outcome for the table.
 func (m *matrix) note(i int, f fault, err error, failed bool) {
 	result := "ok"
 	if step, found := runtest.AsError(err); found {
@@ -141,9 +141,9 @@ func (m *matrix) note(i int, f fault, err error, failed bool) {
 	m.result[rowName(i, m.clean[i])+string(f)] = result
 }
 
-// same compares with the clean run's outcome. Between the two streams the order
-// of the output is not fixed.
-func (m *matrix) same(t *testing.T, o outcome) {
+// requireSame compares an outcome with that of the clean run. The order of the output
+// is not fixed between the two streams.
+func (m *matrix) requireSame(t *testing.T, o outcome) {
 	t.Helper()
 	require.Equal(t, runtest.SortedLines(m.want.res.Logs), runtest.SortedLines(o.res.Logs))
 	require.Equal(t, m.want.stdout.String(), o.stdout.String())

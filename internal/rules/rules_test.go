@@ -92,6 +92,10 @@ var imports = map[string]map[string]string{
 		"github.com/docker/docker/api/types/volume":    "its types",
 		"github.com/stretchr/testify/require":          "as well",
 	},
+	module + "/integration/behaviour": {
+		module:                       "what it checks",
+		module + "/internal/tarball": "inputs",
+	},
 	module + "/integration/internal/runtest": {
 		"testing":                             "it is for tests",
 		module:                                "what it runs",
