@@ -8,7 +8,6 @@ import (
 	"go/token"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -80,7 +79,7 @@ func TestEveryExampleIsRun(t *testing.T) {
 // the one standard output.
 func TestExamples(t *testing.T) {
 	shell, toolchain = enginetest.Busybox(), enginetest.Golang()
-	t.Chdir(repository(t))
+	t.Chdir(module(t))
 	for _, example := range examples {
 		t.Run(nameOf(example.run), func(t *testing.T) {
 			require.Equal(t, example.want, printed(t, example.run))
@@ -106,24 +105,12 @@ func printed(t *testing.T, f func()) string {
 	return <-text
 }
 
-// repository is a Git repository with a small module.
-func repository(t *testing.T) string {
+// module is a Git repository with a small module.
+func module(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	for name, body := range map[string]string{
+	return enginetest.GitRepository(t, map[string]string{
 		"go.mod":    "module example.com/m\n\ngo 1.26\n",
 		"m.go":      "package m\n\nfunc F() int { return 1 }\n",
 		"m_test.go": "package m\n\nimport \"testing\"\n\nfunc TestF(t *testing.T) { F() }\n",
-	} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(body), 0o644))
-	}
-	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"commit", "-q", "-m", "all"}} {
-		git := exec.Command("git", args...)
-		git.Dir = dir
-		git.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
-			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
-		text, err := git.CombinedOutput()
-		require.NoError(t, err, "git %v: %s", args, text)
-	}
-	return dir
+	})
 }

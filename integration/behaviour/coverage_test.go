@@ -24,14 +24,12 @@ func goEnv(name string) (string, error) {
 	return strings.TrimSpace(string(value)), err
 }
 
-// command runs a program on the host, without the user's Git configuration and
-// without network access.
+// command runs a program on the host. The go command has no network access.
 func command(t *testing.T, dir string, env []string, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
-		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
+	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=")
 	cmd.Env = append(cmd.Env, env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -69,9 +67,7 @@ func moduleProxy(t *testing.T) (sandbox.Mount, map[string]string) {
 func TestCoverageOfAGitArchive(t *testing.T) {
 	t.Parallel()
 	dir := coveredModule(t)
-	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"commit", "-q", "-m", "all"}} {
-		command(t, dir, nil, "git", args...)
-	}
+	enginetest.GitCommit(t, dir)
 	archive := command(t, dir, nil, "git", "archive", "HEAD")
 
 	proxy, env := moduleProxy(t)

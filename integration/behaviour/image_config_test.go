@@ -28,7 +28,7 @@ import (
 var hostileConfig = enginetest.Once(func(t testing.TB) string {
 	files := append(enginetest.BusyboxFiles(), enginetest.ProbeFile(),
 		tarball.File{Name: "usr/"}, tarball.File{Name: "data/"}, tarball.File{Name: "data/hidden", Body: "hidden"}, tarball.File{Name: "src/"})
-	return enginetest.LoadImage(t, "hostileConfig", runtime.GOARCH, files, container.Config{
+	return enginetest.LoadImage(t, "hostile-config", runtime.GOARCH, files, container.Config{
 		User:       "root",
 		Entrypoint: []string{"/bin/env", "ENTRY=point"},
 		Cmd:        []string{"echo", "the image's command"},

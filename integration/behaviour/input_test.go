@@ -7,9 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -128,29 +126,12 @@ func TestInputNeedsNoShell(t *testing.T) {
 	require.Equal(t, "content", runtest.Output(t, j))
 }
 
-// gitRepository creates a repository with one commit.
-func gitRepository(t testing.TB, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, body := range files {
-		require.NoError(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(body), 0o755))
-	}
-	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"}} {
-		git := exec.Command("git", args...)
-		git.Dir = dir
-		text, err := git.CombinedOutput()
-		require.NoError(t, err, "%s", text)
-	}
-	return dir
-}
-
 // The archive comes through a pipe from a running git archive and begins with a global
 // header.
 func TestInputOfGitArchive(t *testing.T) {
 	t.Parallel()
 	git := exec.Command("git", "archive", "HEAD")
-	git.Dir = gitRepository(t, map[string]string{"run.sh": "#!/bin/sh\necho ran\n", "a/b": "content\n"})
+	git.Dir = enginetest.GitRepository(t, map[string]string{"run.sh": "#!/bin/sh\necho ran\n", "a/b": "content\n"})
 	archive, err := git.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, git.Start())

@@ -25,9 +25,8 @@ func (m *matrix) push(t *testing.T) {
 	t.Helper()
 	r := enginetest.NewRegistry(t)
 	m.name = r.Addr + "/faults"
-	ctx := context.Background()
 	t.Cleanup(func() {
-		list, err := enginetest.API.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", m.name))})
+		list, err := enginetest.API.ImageList(context.Background(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", m.name))})
 		require.NoError(t, err)
 		for _, im := range list {
 			for _, ref := range im.RepoTags {
@@ -35,14 +34,8 @@ func (m *matrix) push(t *testing.T) {
 			}
 		}
 	})
-	require.NoError(t, enginetest.API.ImageTag(ctx, enginetest.MakeImage(t, "faults", enginetest.BusyboxFiles()), m.name+":stays"))
-	body, err := enginetest.API.ImagePush(ctx, m.name+":stays", image.PushOptions{RegistryAuth: "e30="})
-	require.NoError(t, err)
-	answer, err := io.ReadAll(body)
-	require.NoError(t, err)
-	require.NoError(t, body.Close())
-	require.NotContains(t, string(answer), "errorDetail")
-	get, err := http.NewRequest(http.MethodGet, m.manifest("stays"), nil)
+	r.Push(t, enginetest.MakeImage(t, "faults", enginetest.BusyboxFiles()), "faults", "kept")
+	get, err := http.NewRequest(http.MethodGet, m.manifest("kept"), nil)
 	require.NoError(t, err)
 	get.Header.Set("Accept", manifestType)
 	m.stored = send(t, get, http.StatusOK)

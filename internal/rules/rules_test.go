@@ -176,6 +176,10 @@ func TestHabits(t *testing.T) {
 				if at := fset.Position(n.Pos()); n.Tok == token.ASSIGN && !slices.ContainsFunc(n.Lhs, named) && !commented[at.Line] {
 					t.Errorf("%s: a value is dropped: say why at the end of the line", at)
 				}
+			case *ast.CompositeLit:
+				if strings.HasPrefix(file, "integration/") && n.Type != nil && types.ExprString(n.Type) == "bounds.Bounds" {
+					t.Errorf("%s: a bound that is added later would be zero here: start from bounds.Default()", fset.Position(n.Pos()))
+				}
 			case *ast.CallExpr:
 				method, ok := n.Fun.(*ast.SelectorExpr)
 				if !ok || !strings.HasSuffix(file, "_test.go") {
