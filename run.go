@@ -112,7 +112,7 @@ func (r *run) checkStaged(ctx context.Context, p plan, staged map[string]mount.M
 	case state.Gone:
 		return fmt.Errorf("staging container: %w", dockerx.ErrGone)
 	case p.limits.DiskMB > 0 && (!state.Running || state.Restarted):
-		return errors.New("staging container: it was stopped by somebody else; the files under Limits.DiskMB are lost")
+		return errors.New("staging container: it was stopped by another client; the files under Limits.DiskMB are lost")
 	}
 	return nil
 }

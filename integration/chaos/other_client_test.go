@@ -31,9 +31,9 @@ type expectation struct {
 var (
 	complete = expectation{}
 	inUse    = "volume is in use" // why an act fails
-	wasGone  = "the container was removed by somebody else"
+	wasGone  = "the container was removed by another client"
 	noSuch   = "No such container: "
-	again    = "the container was started again by somebody else"
+	again    = "the container was started again by another client"
 )
 
 func TestOtherClient(t *testing.T) {
@@ -70,7 +70,7 @@ func TestOtherClient(t *testing.T) {
 		// The library sees that the container runs, or that it has ended.
 		{phase: beforeAttach, what: "starts the container", act: doStart, want: expectation{op: sandbox.OpStart, text: "start"}},
 		{phase: beforeStart, what: "starts the container", act: doStart},
-		{phase: beforeAttach, what: "runs the container to its end", act: runToEnd, want: expectation{op: sandbox.OpStart, text: "by somebody else"}},
+		{phase: beforeAttach, what: "runs the container to its end", act: runToEnd, want: expectation{op: sandbox.OpStart, text: "by another client"}},
 		{phase: beforeWait, what: "runs the container to its end", act: runToEnd, want: expectation{op: sandbox.OpStart, text: "ended before the start"}},
 		// Between the library's inspection of the container and its start. Both runs can be
 		// over before the next inspection, with the same result.

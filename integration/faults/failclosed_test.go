@@ -120,7 +120,7 @@ func TestEngineWithoutDefences(t *testing.T) {
 		"no cgroups":   {map[string]any{"CgroupDriver": "none"}, "Limits.PIDs 16: not supported by this engine"},
 		"unconfined": {map[string]any{"SecurityOptions": []string{"name=seccomp,profile=unconfined"}},
 			"runs containers without seccomp"},
-		"Windows": {map[string]any{"OSType": "windows"}, "linux is needed"},
+		"Windows": {map[string]any{"OSType": "windows"}, "Linux containers are needed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

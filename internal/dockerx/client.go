@@ -116,7 +116,7 @@ func (c *Client) Connect(ctx context.Context) (Engine, error) {
 		return Engine{}, fmt.Errorf("engine information: %w", cause(ctx, err))
 	}
 	if info.OSType != "linux" {
-		return Engine{}, fmt.Errorf("engine at %s runs %q containers, linux is needed: %w", c.Host(), info.OSType, ErrUnsupported)
+		return Engine{}, fmt.Errorf("engine at %s runs %q containers, and Linux containers are needed: %w", c.Host(), info.OSType, ErrUnsupported)
 	}
 	e := Engine{
 		CPUs: info.NCPU, Architecture: goArch(info.Architecture), RootDir: info.DockerRootDir,
@@ -182,7 +182,7 @@ func cause(ctx context.Context, err error) error {
 func transport(c *client.Client) (*http.Transport, error) {
 	tr, ok := c.HTTPClient().Transport.(*http.Transport)
 	if !ok {
-		return nil, fmt.Errorf("engine client has no HTTP transport but %T", c.HTTPClient().Transport)
+		return nil, fmt.Errorf("engine client has %T instead of an HTTP transport", c.HTTPClient().Transport)
 	}
 	return tr, nil
 }

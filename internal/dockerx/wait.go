@@ -10,14 +10,14 @@ import (
 	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
-// ErrGone is returned for a container that somebody else removed.
-var ErrGone = errors.New("the container was removed by somebody else")
+// ErrGone is returned for a container that another client removed.
+var ErrGone = errors.New("the container was removed by another client")
 
 // errStarted is returned for a container that is not in its first state any more.
-var errStarted = errors.New("the container was started by somebody else")
+var errStarted = errors.New("the container was started by another client")
 
 // errRestarted is returned for a container that ended and is running all the same.
-var errRestarted = errors.New("the container was started again by somebody else")
+var errRestarted = errors.New("the container was started again by another client")
 
 // Exit is the confirmed end of a container's run: the container has certainly
 // stopped if Err is nil.
