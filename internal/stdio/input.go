@@ -6,6 +6,9 @@ import (
 	"io"
 )
 
+// stdinField is how the caller knows the reader.
+const stdinField = "Stdin"
+
 // Feed copies the caller's reader to the command's input in a goroutine, and calls end
 // when the reader ends. The channel then gets the reader's error, if there is one, and
 // is closed. It is not an error if the command stops reading or has ended. A Read that
@@ -17,7 +20,7 @@ func Feed(to io.Writer, end func() error, from io.Reader) <-chan error {
 		err := ErrGoexit
 		defer func() {
 			if err != nil {
-				fed <- fmt.Errorf("Stdin: %w", err)
+				fed <- fmt.Errorf("%s: %w", stdinField, err)
 			}
 		}()
 		err = copyInput(to, end, safeReader{from})
