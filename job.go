@@ -13,7 +13,8 @@ type Job struct {
 	// Image is the image that contains the toolchain: a name with a tag or a
 	// digest ("latest" if it has neither), or an image ID. It must not be empty.
 	// If the engine does not have the image, it pulls it without credentials. An
-	// ID is never pulled.
+	// ID is never pulled. IDs are 64 or 12 hexadecimal digits without a tag, and
+	// "sha256:" followed by digits.
 	Image string
 	// Cmd is the command and its arguments. It must not be empty. No shell is
 	// involved. If the image has an ENTRYPOINT, that is put before Cmd.

@@ -41,6 +41,9 @@ func TestPullOfAnAbsentImage(t *testing.T) {
 	require.Equal(t, first.ImageID, runtest.OK(t, probeJob(ref)).ImageID)
 	require.Equal(t, first.ImageID, runtest.OK(t, probeJob(first.ImageID)).ImageID, "by ID")
 	require.Equal(t, first.ImageID, runtest.OK(t, probeJob(strings.TrimPrefix(first.ImageID, "sha256:"))).ImageID, "by bare ID")
+	for _, short := range []string{first.ImageID[len("sha256:"):][:12], first.ImageID[:len("sha256:")+12]} {
+		require.Equal(t, first.ImageID, runtest.OK(t, probeJob(short)).ImageID, "by short ID")
+	}
 	byDigest := strings.TrimSuffix(ref, ":v1") + "@" + digest
 	require.Equal(t, first.ImageID, runtest.OK(t, probeJob(byDigest)).ImageID, "by digest")
 	require.Equal(t, asked, r.Requests(), "a present image is not asked for again")
@@ -53,9 +56,19 @@ func TestPullOfAnAbsentImage(t *testing.T) {
 
 func TestPullNeverByID(t *testing.T) {
 	t.Parallel()
-	res, err := runtest.Do(t, probeJob("sha256:"+strings.Repeat("0123456789abcdef", 4)))
-	requirePullError(t, err, "No such image")
-	require.Equal(t, sandbox.Result{ExitCode: -1}, res)
+	for _, id := range []string{"sha256:" + strings.Repeat("0123456789abcdef", 4), "0123456789ab", "sha256:0123456789ab"} {
+		p := enginetest.NewProxy(t, enginetest.API, nil)
+		r, err := sandbox.New(sandbox.Options{Host: p.Host})
+		require.NoError(t, err)
+		res, err := r.RunOnce(context.Background(), probeJob(id))
+		require.NoError(t, r.Close())
+		requirePullError(t, err, "No such image")
+		require.ErrorContains(t, err, "IDs are never pulled")
+		require.Equal(t, sandbox.Result{ExitCode: -1}, res)
+		for _, request := range p.Requests() {
+			require.NotContains(t, request, "/images/create")
+		}
+	}
 }
 
 func requirePullError(t *testing.T, err error, text string) {

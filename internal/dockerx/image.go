@@ -31,6 +31,8 @@ func (c *Client) EnsureImage(ctx context.Context, ref string, pull bool, engine 
 		}
 		// A cut stream also ends without an error: the image decides.
 		found, err = c.inspectImage(ctx, ref)
+	} else if errdefs.IsNotFound(err) {
+		err = fmt.Errorf("the engine has no image with this ID, and IDs are never pulled; use the image's name, or pull it beforehand: %w", err)
 	}
 	if err != nil {
 		return Image{}, fmt.Errorf("%q: %w", ref, err)

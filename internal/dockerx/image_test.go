@@ -83,7 +83,7 @@ func TestEnsureImageFails(t *testing.T) {
 	}{
 		"unknown whether it is there": {first: refused(500, "boom"), err: "boom"},
 		"engine's answer is no image": {first: answer{200, "{}"}, err: "no image ID"},
-		"an ID":                       {first: notFound, noPull: true, err: "no such thing"},
+		"an ID":                       {first: notFound, noPull: true, err: "the engine has no image with this ID, and IDs are never pulled; use the image's name, or pull it beforehand"},
 		"pull refused":                {first: notFound, pull: pull(404, `{"message":"manifest unknown"}`), err: "manifest unknown"},
 		"error in the stream":         {first: notFound, pull: pull(200, goodPull+`{"errorDetail":{"message":"denied"},"error":"old"}`+"\n"), err: "denied"},
 		"legacy error":                {first: notFound, pull: pull(200, goodPull+`{"error":"denied"}`+"\n"), err: "denied"},

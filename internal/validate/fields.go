@@ -24,11 +24,19 @@ func (p *FieldErrors) Add(format string, args ...any) { *p = append(*p, fmt.Erro
 // Err joins the errors; nil = none.
 func (p FieldErrors) Err() error { return errors.Join(p...) }
 
-// Image parses Job.Image and tells whether it may be pulled.
+// imageID matches the short forms of an image's ID. No engine lets an image have the
+// name "sha256".
+var imageID = regexp.MustCompile(`^([0-9a-f]{12}|sha256:[0-9a-f]{1,64})$`)
+
+// Image parses Job.Image and tells whether it may be pulled. An ID may not: a registry
+// would take it for a name.
 func (p *FieldErrors) Image(image string) (ref string, pull bool) {
 	if image == "" {
 		p.Add(`Image is empty: want a name such as "golang:1.26", or an image ID`)
 		return "", false
+	}
+	if imageID.MatchString(image) {
+		return image, false
 	}
 	parsed, err := reference.ParseAnyReference(image)
 	if err != nil {
