@@ -124,15 +124,16 @@
 // command does not exist or cannot be executed, the status is 127 or 126, as in a
 // shell, and the init writes a line to [Result.Logs].
 //
-// errors.As finds an [*Error], which names the failed step, in every error. The first
-// of these that applies is reported:
+// Every error is an [*Error], which names the failed step. The first of these that
+// applies is reported:
 //
 //  1. the end of the context, by the caller or by [Runner.Close], if it interrupted
 //     the run;
 //  2. the failure of a step;
 //  3. a failed clean-up.
 //
-// A failed clean-up is joined to either of the first two.
+// A failed clean-up is joined to the cause of either of the first two, so that
+// errors.Is(err, ErrCleanup) is true whenever something may be left.
 //
 // # Engine requirements
 //

@@ -25,8 +25,9 @@ const (
 	OpCleanup  Op = "cleanup"  // something may be left on the engine
 )
 
-// Error is the type that errors.As finds in every error of this package. Its text
-// is "sandbox: <op>: <cause>".
+// Error is the type of every error that this package returns. Its text is
+// "sandbox: <op>: <cause>". If the clean-up failed as well, the cause joins the step's
+// own, as errors.Join does, and an *Error with Op [OpCleanup].
 type Error struct {
 	Op  Op    // the step that failed
 	Err error // the cause, never nil
@@ -71,28 +72,30 @@ func fail(op Op, err error) error {
 // joinErrors is the one rule for what a run reports. First comes the end of its
 // context, whatever the interrupted step says, with the reason: the caller's, or
 // ErrClosed. Then comes the step's own failure. A failed clean-up is reported alone
-// if the run has no other error, and is joined otherwise. An end of the context that
-// interrupted nothing is not an error.
+// if the run has no other error; otherwise it is part of the step's cause. An end of
+// the context that interrupted nothing is not an error.
 //
-// ended and reason are ctx.Err() and context.Cause(ctx) at the step's end.
+// ended and reason are ctx.Err() and context.Cause(ctx) at the step's end. The result
+// is an *Error, or nil.
 func joinErrors(ended, reason, step, cleanup error) error {
-	var e *Error
-	if ended != nil && errors.As(step, &e) {
-		err := e.Err
-		if !errors.Is(err, reason) {
-			err = fmt.Errorf("%w (%w)", reason, err)
-		}
-		if !errors.Is(err, ended) {
-			err = fmt.Errorf("%w: %w", ended, err)
-		}
-		step = &Error{Op: e.Op, Err: err}
+	var left error
+	if cleanup != nil {
+		left = &Error{Op: OpCleanup, Err: fmt.Errorf("%w: %w", ErrCleanup, cleanup)}
 	}
-	if cleanup == nil {
-		return step
-	}
-	left := &Error{Op: OpCleanup, Err: fmt.Errorf("%w: %w", ErrCleanup, cleanup)}
 	if step == nil {
 		return left
 	}
-	return errors.Join(step, left)
+	e := &Error{Op: OpWait, Err: step}
+	errors.As(step, &e) // steps return nothing else
+	err := e.Err
+	if ended != nil && !errors.Is(err, reason) {
+		err = fmt.Errorf("%w (%w)", reason, err)
+	}
+	if ended != nil && !errors.Is(err, ended) {
+		err = fmt.Errorf("%w: %w", ended, err)
+	}
+	if left != nil {
+		err = errors.Join(err, left)
+	}
+	return &Error{Op: e.Op, Err: err}
 }

@@ -16,11 +16,12 @@ import (
 // absentImage is a job that a fakeEngine refuses.
 var absentImage = Job{Image: "sha256:" + strings.Repeat("0", 64), Cmd: []string{"true"}}
 
+// requireOp fails the test unless err is an *Error of that step. It need not be looked
+// for with errors.As.
 func requireOp(t *testing.T, want Op, err error) {
 	t.Helper()
-	var e *Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, want, e.Op, "%v", err)
+	require.IsType(t, (*Error)(nil), err)
+	require.Equal(t, want, err.(*Error).Op, "%v", err)
 }
 
 func TestNewRefusesABadHost(t *testing.T) {

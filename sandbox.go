@@ -13,13 +13,13 @@ import (
 //
 // A command that fails, or that is killed at [Limits.Timeout], is not an error:
 // the Result reports it. An error means that the run could not be carried out; the
-// Result is then filled in as far as the run got. errors.As finds an [*Error] in
-// every error.
+// Result is then filled in as far as the run got. Every error is an [*Error].
 //
 // If only the clean-up failed, the Result is complete and the error has Op
 // [OpCleanup]. Otherwise the end of the context takes precedence over the step
-// that failed, and a failed clean-up is joined to either. Whenever something may
-// be left on the engine, errors.Is(err, ErrCleanup) is true and the error names it.
+// that failed, and a failed clean-up is joined to the cause of either. Whenever
+// something may be left on the engine, errors.Is(err, ErrCleanup) is true and the
+// error names it.
 //
 // RunOnce creates a [Runner] and uses it once. A program with many jobs should
 // keep one.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox"
+	"github.com/synchestra-io/sandbox/integration/internal/runtest"
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 	"github.com/synchestra-io/sandbox/internal/owner"
@@ -76,8 +77,8 @@ func (m *interruptedEngine) comesBack(t *testing.T) {
 	for op, d := range runs {
 		d.end(t, string(op))
 		require.Less(t, d.took(), promptAfterDeath+d.bounds.Cleanup)
-		var step *sandbox.Error
-		require.ErrorAs(t, d.err, &step, op)
+		step, is := runtest.AsError(d.err)
+		require.True(t, is, "%s: %v", op, d.err)
 		require.Contains(t, op, step.Op, "%v", d.err)
 		require.NotErrorIs(t, d.err, sandbox.ErrCleanup, op)
 		require.NotContains(t, d.err.Error(), "context", op)

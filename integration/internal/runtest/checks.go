@@ -2,7 +2,6 @@ package runtest
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -34,9 +33,10 @@ func RequireOwnError(t testing.TB, err error, steps ...sandbox.Op) {
 	require.NotContains(t, err.Error(), "deadline exceeded")
 }
 
-// AsError finds the error of a step in err.
-func AsError(err error) (step *sandbox.Error, found bool) {
-	return step, errors.As(err, &step)
+// AsError is err as the error of a step, which every error of a run is.
+func AsError(err error) (step *sandbox.Error, is bool) {
+	step, is = err.(*sandbox.Error)
+	return step, is
 }
 
 // SortedLines returns the lines of a text whose order is not fixed.
