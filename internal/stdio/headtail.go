@@ -1,82 +1,120 @@
 package stdio
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // headTailBuffer keeps the head and the tail of what is written to it, up to limit
-// bytes, and counts the rest. Write never fails and never waits. The first half
-// of the limit is the head; what follows goes round in a ring behind it. Memory
-// grows with the output up to the limit and the marker.
+// bytes, and counts the rest. Write never fails and never waits. The first half of the
+// limit is the head. It is kept in pieces, since a buffer that grows would be copied
+// again and again. What follows goes round in a ring, which has room for the head in
+// front of it, so that a full buffer is not copied as a whole. At most twice what was
+// kept is written to in memory, and for a full buffer one and a half times the limit.
 type headTailBuffer struct {
 	limit int64
-	buf   []byte // head, then the ring
-	total int64  // bytes written
+	head  [][]byte // full, but for the last one
+	room  int      // in the last one
+	whole []byte   // nil, or the place of the head, then the ring
+	total int64    // bytes written
 }
 
 func newHeadTailBuffer(limit int64) *headTailBuffer { return &headTailBuffer{limit: limit} }
 
-func (c *headTailBuffer) head() int64 { return c.limit / 2 }
+// headLimit is how long the head can be.
+func (c *headTailBuffer) headLimit() int64 { return c.limit / 2 }
+
+// Pieces of the head grow with it, within these bounds.
+const (
+	minPiece = 4 << 10
+	maxPiece = 1 << 20
+)
+
+// markerRoom is enough for the marker with any count.
+const markerRoom = 64
 
 func (c *headTailBuffer) Write(p []byte) (int, error) {
 	n := len(p)
-	if room := c.limit - int64(len(c.buf)); room > 0 {
-		k := min(room, int64(len(p)))
-		c.grow(k)
-		c.buf = append(c.buf, p[:k]...)
-		c.total += k
-		p = p[k:]
+	for len(p) > 0 && c.total < c.headLimit() {
+		p = p[c.toHead(p):]
 	}
-	ring := c.buf[min(c.head(), int64(len(c.buf))):]
+	if len(p) > 0 && c.whole == nil {
+		c.whole = make([]byte, c.limit, c.limit+markerRoom)
+	}
 	for len(p) > 0 {
-		at := (c.total - c.head()) % int64(len(ring))
-		k := copy(ring[at:], p)
+		ring := c.whole[c.headLimit():]
+		k := copy(ring[(c.total-c.headLimit())%int64(len(ring)):], p)
 		c.total += int64(k)
 		p = p[k:]
 	}
 	return n, nil
 }
 
-// grow makes the buffer four times as large as needed, and, once a sixteenth of the
-// limit is needed, as large as it will ever be: copies of old buffers cost memory,
-// pages that are not written to do not.
-func (c *headTailBuffer) grow(k int64) {
-	need := int64(len(c.buf)) + k
-	if need <= int64(cap(c.buf))-markerRoom {
-		return
+// toHead takes as much of p as the last piece, or a new one, has room for.
+func (c *headTailBuffer) toHead(p []byte) int {
+	if c.room == 0 {
+		size := min(max(c.total, minPiece), maxPiece, c.headLimit()-c.total)
+		c.head = append(c.head, make([]byte, size))
+		c.room = int(size)
 	}
-	size := max(4*need, 4<<10)
-	if need > c.limit/16 {
-		size = c.limit
-	}
-	c.buf = append(make([]byte, 0, min(size, c.limit)+markerRoom), c.buf...)
+	last := c.head[len(c.head)-1]
+	k := copy(last[len(last)-c.room:], p)
+	c.room -= k
+	c.total += int64(k)
+	return k
 }
-
-// markerRoom is enough for the marker with any count.
-const markerRoom = 64
 
 // result returns what was kept, with a marker in place of what was dropped, and
-// the number of bytes dropped. The capture must not be written to after.
+// the number of bytes dropped. Its capacity is at most a quarter more than its length.
+// The buffer cannot be used after.
 func (c *headTailBuffer) result() ([]byte, int64) {
-	kept := len(c.buf)
-	dropped := c.total - int64(kept)
-	if dropped == 0 {
-		return c.buf, 0
+	dropped := max(c.total-c.limit, 0)
+	marker := []byte{}
+	if dropped > 0 {
+		marker = fmt.Appendf(marker, "\n[sandbox: %d bytes dropped]\n", dropped)
 	}
-	head := int(c.head())
-	ring := c.buf[head:]
-	rotate(ring, int((c.total-c.head())%int64(len(ring))))
-	marker := fmt.Appendf(nil, "\n[sandbox: %d bytes dropped]\n", dropped)
-	c.buf = append(c.buf, marker...)
-	copy(c.buf[head+len(marker):], c.buf[head:kept])
-	copy(c.buf[head:], marker)
-	return c.buf, dropped
+	head := min(c.total, c.headLimit())
+	kept := c.whole
+	size := min(c.total, c.limit) + int64(len(marker))
+	if int64(cap(kept)) > size+size/4 || kept == nil {
+		kept = make([]byte, size)
+		if c.whole != nil {
+			copy(kept[head:], c.whole[head:])
+		}
+	}
+	kept = kept[:size]
+	c.copyHead(kept)
+	if dropped > 0 {
+		c.order(kept[head:], marker)
+	}
+	return kept, dropped
 }
 
-// rotate moves the first k bytes behind the rest, in place.
-func rotate(b []byte, k int) {
-	slices.Reverse(b[:k])
-	slices.Reverse(b[k:])
-	slices.Reverse(b)
+// order puts the marker in front of the ring, and the ring's oldest byte behind it. The
+// head's pieces, which have been copied, hold the smaller part of the ring meanwhile.
+func (c *headTailBuffer) order(b, marker []byte) {
+	ring, ordered := b[:len(b)-len(marker)], b[len(marker):]
+	at := (c.total - c.headLimit()) % int64(len(ring))
+	newer, older := ring[:at], ring[at:]
+	if len(newer) < len(older) {
+		c.reuseHead(newer)
+		copy(ordered, older)
+		c.copyHead(ordered[len(older):])
+	} else {
+		c.reuseHead(older)
+		copy(ordered[len(older):], newer)
+		c.copyHead(ordered[:len(older)])
+	}
+	copy(b, marker)
+}
+
+// copyHead copies the head to b, as far as that goes.
+func (c *headTailBuffer) copyHead(b []byte) {
+	for _, piece := range c.head {
+		b = b[copy(b, piece):]
+	}
+}
+
+// reuseHead copies b, which is not longer than the head, over the head.
+func (c *headTailBuffer) reuseHead(b []byte) {
+	for _, piece := range c.head {
+		b = b[copy(piece, b):]
+	}
 }
