@@ -90,6 +90,12 @@
 // silently skips sockets in a directory and whatever it cannot read there, such as
 // paths of more than 4096 bytes.
 //
+// A file that does not fit into [Limits.ArtifactBytes] is absent as well. In a
+// directory it is skipped, and what comes after it is collected. The engine sends a
+// skipped file all the same, so at most as many bytes as ArtifactBytes, or 256 MiB if
+// that is more, are skipped in a run. At the first file beyond that, the directory is
+// read no further, and Uncollected names both.
+//
 // # Timeouts and cancellation
 //
 // [Limits.Timeout] covers the command, from its start to its exit. When it expires,

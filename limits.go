@@ -37,8 +37,10 @@ type Limits struct {
 	// the output are kept, half of the cap each.
 	LogBytes int64
 	// ArtifactBytes caps the total size of Result.Artifacts in bytes; 0 = 256 MiB.
-	// Independently of it, at most 100,000 files, directories and links are read
-	// from directories.
+	// A file in a directory that does not fit is skipped. What is skipped in all of
+	// Collect is limited to ArtifactBytes, too, but not to less than 256 MiB: a
+	// directory is read no further than a file that exceeds it. Independently of
+	// both, at most 100,000 files, directories and links are read from directories.
 	ArtifactBytes int64
 	// DiskMB caps, in MiB, the total size of the files that the command has at any
 	// one time; 0 = no cap. It covers the input and every directory that the

@@ -81,21 +81,31 @@ func TestCollectReadsNoDevice(t *testing.T) {
 	})
 }
 
-// A directory ends at its first file that does not fit. Other paths still come out.
+// A file that does not fit hides neither what comes after it in its directory nor
+// other paths.
 func TestCollectDirectoryOverTheCap(t *testing.T) {
 	t.Parallel()
-	j := collecting("cd /workspace; mkdir d; echo 123 >d/a; echo 1234567 >d/b; echo 1 >d/c; echo 123 >f", "/workspace/d", "/workspace/d/c", "/workspace/f")
+	j := collecting("cd /workspace; mkdir d; echo 123 >d/a; echo 1234567 >d/b; ln d/b d/b2; echo 1 >d/c; echo 123 >f", "/workspace/d", "/workspace/f")
 	j.Limits.ArtifactBytes = 10
 	res := runtest.OK(t, j)
 	require.Equal(t, map[string]string{"/workspace/d/a": "123\n", "/workspace/d/c": "1\n", "/workspace/f": "123\n"}, texts(res))
-	requireUncollected(t, res, map[string]error{"/workspace/d": sandbox.ErrTooLarge, "/workspace/d/b": sandbox.ErrTooLarge})
+	requireUncollected(t, res, map[string]error{"/workspace/d/b": sandbox.ErrTooLarge, "/workspace/d/b2": sandbox.ErrTooLarge})
+
+	// 300 MB may not be skipped, 200 MB may.
+	j = collecting("cd /workspace; mkdir d; echo 1 >d/a; truncate -s 200M d/b; truncate -s 300M d/c; echo 1 >d/d", "/workspace/d")
+	j.Limits.ArtifactBytes = 10
+	res = runtest.OK(t, j)
+	require.NotEmpty(t, res.Uncollected)
+	require.ErrorIs(t, res.Uncollected["/workspace/d"], sandbox.ErrTooLarge)
+	require.ErrorIs(t, res.Uncollected["/workspace/d/c"], sandbox.ErrTooLarge)
+	require.ErrorContains(t, res.Uncollected["/workspace/d"], "only partly read")
 
 	// A hard link takes no space on the disk, but the caller gets its content.
 	j = collecting("cd /workspace; mkdir d; echo 12345 >d/a; ln d/a d/b; ln d/a d/c", "/workspace/d")
 	j.Limits.ArtifactBytes = 12
 	res = runtest.OK(t, j)
 	require.Equal(t, map[string]string{"/workspace/d/a": "12345\n", "/workspace/d/b": "12345\n"}, texts(res))
-	requireUncollected(t, res, map[string]error{"/workspace/d": sandbox.ErrTooLarge, "/workspace/d/c": sandbox.ErrTooLarge})
+	requireUncollected(t, res, map[string]error{"/workspace/d/c": sandbox.ErrTooLarge})
 }
 
 // The caller also has to hold the name of an empty file, and the reason for a link.

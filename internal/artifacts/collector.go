@@ -3,15 +3,11 @@
 package artifacts
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
-	"slices"
-	"strings"
 
 	"github.com/synchestra-io/sandbox/internal/archive"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
@@ -29,6 +25,11 @@ var (
 // minNames is the minimum budget for names and reasons, in bytes, however small the
 // budget for content is: a job can create any number of empty files.
 const minNames = 1 << 20
+
+// minSkip is the minimum of what may be skipped, in bytes, however small the budget for
+// content is. The engine sends a file in any case, also one that does not fit: a sparse
+// one can take hours.
+const minSkip = 256 << 20
 
 // MaxEntries bounds the files, directories and links that are read from
 // directories: a job can create millions in a moment. Each of them costs the caller
@@ -49,7 +50,7 @@ type Request struct {
 func Collect(ctx context.Context, client *dockerx.Client, container string, want Request) (files map[string][]byte, missed map[string]error, err error) {
 	c := &collector{
 		client: client, container: container, own: want.Own,
-		left: want.Bytes, names: max(want.Bytes, minNames), seen: map[string]fileInfo{},
+		left: want.Bytes, skip: max(want.Bytes, minSkip), names: max(want.Bytes, minNames), seen: map[string]fileInfo{},
 	}
 	for _, path := range want.Paths {
 		if err := c.path(ctx, path); err != nil {
@@ -64,6 +65,7 @@ type collector struct {
 	container string
 	own       []string            // the run's writable directories
 	left      int64               // what still fits of content, in bytes
+	skip      int64               // what may still be skipped of content that does not fit, in bytes
 	names     int64               // what still fits of names and reasons, in bytes
 	count     int                 // entries of the engine's tars
 	seen      map[string]fileInfo // paths that the engine was asked about
@@ -133,112 +135,4 @@ func (c *collector) file(ctx context.Context, p string, size int64) error {
 		return fmt.Errorf("%q: %w", p, err)
 	}
 	return c.read(p, h, in)
-}
-
-// directory reads the regular files below p.
-func (c *collector) directory(ctx context.Context, p string) error {
-	body, err := c.client.Download(ctx, c.container, p)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	return c.tree(p, body)
-}
-
-// tree reads the engine's tar of the directory p. It ends at the first file that does
-// not fit, since the engine would send all of that file before the next.
-func (c *collector) tree(p string, body io.Reader) error {
-	in := archive.NewReader(body)
-	for {
-		h, err := in.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%q: %w", p, err)
-		}
-		if c.count++; c.count > MaxEntries {
-			return fmt.Errorf("%q: only partly read: %w: more than %d files, directories and links in all of Collect", p, ErrTooLarge, MaxEntries)
-		}
-		file, err := below(p, h.Name)
-		if err != nil {
-			return err
-		}
-		if c.names <= 0 {
-			return fmt.Errorf("%q: only partly read: %w: too many bytes of file names", p, ErrTooLarge)
-		}
-		switch h.Typeflag {
-		case tar.TypeDir:
-			continue
-		case tar.TypeReg:
-			err = c.read(file, h, in)
-		case tar.TypeLink:
-			err = c.link(p, file, h)
-		default:
-			err = fmt.Errorf("%q: %w", file, ErrNotRegular)
-		}
-		if err == nil {
-			continue
-		}
-		c.miss(file, err)
-		if errors.Is(err, ErrTooLarge) {
-			return fmt.Errorf("%q: only partly read: %w", p, err)
-		}
-		if !errors.Is(err, ErrNotRegular) {
-			return err
-		}
-	}
-}
-
-// read keeps the content of the tar's current entry.
-func (c *collector) read(p string, h *tar.Header, body io.Reader) error {
-	if _, have := c.files[p]; have {
-		return nil
-	}
-	if h.Typeflag != tar.TypeReg {
-		return fmt.Errorf("%q: %w", p, ErrNotRegular)
-	}
-	if h.Size > c.left {
-		return c.tooLarge(p, h.Size)
-	}
-	content := make([]byte, h.Size)
-	if _, err := io.ReadFull(body, content); err != nil {
-		return fmt.Errorf("%q: %w", p, err)
-	}
-	c.keep(p, content)
-	return nil
-}
-
-// link gives a hard link below dir the content of the name that came first.
-func (c *collector) link(dir, p string, h *tar.Header) error {
-	first, err := below(dir, h.Linkname)
-	if err != nil {
-		return err
-	}
-	if _, have := c.files[p]; have {
-		return nil
-	}
-	content, have := c.files[first]
-	if !have {
-		return fmt.Errorf("%q: hard link to %q, which was not collected: %w", p, first, ErrNotRegular)
-	}
-	if int64(len(content)) > c.left {
-		return c.tooLarge(p, int64(len(content)))
-	}
-	c.keep(p, slices.Clone(content))
-	return nil
-}
-
-func (c *collector) tooLarge(p string, size int64) error {
-	return fmt.Errorf("%q: %w: %d bytes, but only %d are left of Limits.ArtifactBytes", p, ErrTooLarge, size, c.left)
-}
-
-// below turns the name of an entry of the tar of dir into a path. The engine
-// puts the last component of dir in front of every name.
-func below(dir, name string) (string, error) {
-	base, rest, _ := strings.Cut(strings.TrimSuffix(name, "/"), "/")
-	if base != path.Base(dir) || path.Clean("/"+rest) != "/"+rest {
-		return "", fmt.Errorf("%q: the engine sent an entry from outside it: %q", dir, name)
-	}
-	return path.Join(dir, rest), nil
 }

@@ -23,9 +23,9 @@ func FuzzCollect(f *testing.F) {
 	whole := tarball.Of(tarball.File{Name: "out/a", Body: strings.Repeat("x", 600)})
 	f.Add(whole[:700])
 	f.Add(whole[:1024])
-	const limit, names = 2048, 1024
+	const limit, skip, names = 2048, 4096, 1024
 	f.Fuzz(func(t *testing.T, sent []byte) {
-		c := &collector{left: limit, names: names}
+		c := &collector{left: limit, skip: skip, names: names}
 		err := c.tree("/workspace/out", bytes.NewReader(sent))
 		sum, text := 0, 0
 		for path, content := range c.files {
@@ -36,6 +36,7 @@ func FuzzCollect(f *testing.F) {
 			text += len(path)
 		}
 		require.LessOrEqual(t, sum, limit)
+		require.GreaterOrEqual(t, c.skip, int64(0))
 		require.LessOrEqual(t, text, names+archive.MaxPath+len(sent), "the last name may exceed the cap")
 		if err == nil && len(c.missed) == 0 {
 			in := archive.NewReader(bytes.NewReader(sent))

@@ -1,0 +1,112 @@
+package artifacts
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/synchestra-io/sandbox/internal/archive"
+)
+
+// directory reads the regular files below p.
+func (c *collector) directory(ctx context.Context, p string) error {
+	body, err := c.client.Download(ctx, c.container, p)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return c.tree(p, body)
+}
+
+// tree reads the engine's tar of the directory p.
+func (c *collector) tree(p string, body io.Reader) error {
+	in := archive.NewReader(body)
+	for {
+		h, err := in.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%q: %w", p, err)
+		}
+		if c.count++; c.count > MaxEntries {
+			return fmt.Errorf("%q: only partly read: %w: more than %d files, directories and links in all of Collect", p, ErrTooLarge, MaxEntries)
+		}
+		file, err := below(p, h.Name)
+		if err != nil {
+			return err
+		}
+		if c.names <= 0 {
+			return fmt.Errorf("%q: only partly read: %w: too many bytes of file names", p, ErrTooLarge)
+		}
+		if err := c.entry(p, file, h, in); err != nil {
+			c.miss(file, err)
+			if !errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrNotRegular) {
+				return err
+			}
+			if err := c.skipContent(p, file, h.Size); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// entry keeps one entry of the tar of dir.
+func (c *collector) entry(dir, p string, h *tar.Header, body io.Reader) error {
+	switch h.Typeflag {
+	case tar.TypeDir:
+		return nil
+	case tar.TypeReg:
+		return c.read(p, h, body)
+	case tar.TypeLink:
+		return c.link(dir, p, h)
+	}
+	return fmt.Errorf("%q: %w", p, ErrNotRegular)
+}
+
+// skipContent tells whether the content of p, which is size bytes long, may be skipped:
+// the engine sends all of it before the next entry.
+func (c *collector) skipContent(dir, p string, size int64) error {
+	if size > c.skip {
+		return fmt.Errorf("%q: only partly read: %w: %q has %d bytes to be skipped, but only %d may be", dir, ErrTooLarge, p, size, c.skip)
+	}
+	c.skip -= size
+	return nil
+}
+
+// link gives a hard link below dir the content of the name that came first.
+func (c *collector) link(dir, p string, h *tar.Header) error {
+	first, err := below(dir, h.Linkname)
+	if err != nil {
+		return err
+	}
+	if _, have := c.files[p]; have {
+		return nil
+	}
+	content, have := c.files[first]
+	switch {
+	case !have && errors.Is(c.missed[first], ErrTooLarge):
+		return fmt.Errorf("%q: hard link to %q, which was not collected: %w", p, first, ErrTooLarge)
+	case !have:
+		return fmt.Errorf("%q: hard link to %q, which was not collected: %w", p, first, ErrNotRegular)
+	case int64(len(content)) > c.left:
+		return c.tooLarge(p, int64(len(content)))
+	}
+	c.keep(p, slices.Clone(content))
+	return nil
+}
+
+// below turns the name of an entry of the tar of dir into a path. The engine
+// puts the last component of dir in front of every name.
+func below(dir, name string) (string, error) {
+	base, rest, _ := strings.Cut(strings.TrimSuffix(name, "/"), "/")
+	if base != path.Base(dir) || path.Clean("/"+rest) != "/"+rest {
+		return "", fmt.Errorf("%q: the engine sent an entry from outside it: %q", dir, name)
+	}
+	return path.Join(dir, rest), nil
+}
