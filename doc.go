@@ -109,7 +109,8 @@
 // # Many jobs
 //
 // [RunOnce] creates a [Runner] and uses it once. A program with many jobs creates one
-// with [New], which keeps its connections, and closes it at the end.
+// with [New], which keeps its connections, and closes it at the end. It can outlive its
+// engine: when the connections are lost, the next run asks the engine again what it is.
 //
 // # Clean-up
 //

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -19,12 +20,14 @@ import (
 type fakeEngine struct {
 	socket  string        // "" = a new one
 	asked   chan struct{} // if set, the one request closes it and gets no answer
+	version string        // of its API, the only one that it knows; "" = 1.41
 	ahead   time.Duration // of its clock
 	volumes []dockerx.Object
 
 	mu          sync.Mutex
 	requests    []string
 	connections int
+	stop        func() // ends it, unless it has ended
 }
 
 // runner starts the engine and makes a Runner for it.
@@ -53,11 +56,13 @@ func (e *fakeEngine) start(t *testing.T) {
 	}}
 	served := make(chan struct{})
 	go func() { server.Serve(listener); close(served) }()
-	t.Cleanup(func() { server.Close(); <-served })
+	e.stop = func() { server.Close(); <-served }
+	t.Cleanup(e.stop)
 }
 
 func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := strings.TrimPrefix(r.URL.Path, "/v1.41")
+	version := cmp.Or(e.version, "1.41")
+	path := strings.TrimPrefix(r.URL.Path, "/v"+version)
 	e.mu.Lock()
 	e.requests = append(e.requests, r.Method+" "+path)
 	e.mu.Unlock()
@@ -66,11 +71,14 @@ func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		return
 	}
-	w.Header().Set("Api-Version", "1.41")
+	w.Header().Set("Api-Version", version)
 	w.Header().Set("Content-Type", "application/json")
 	answer := json.NewEncoder(w)
 	switch {
 	case path == "/_ping":
+	case strings.HasPrefix(path, "/v1."):
+		w.WriteHeader(http.StatusBadRequest)
+		answer.Encode(map[string]any{"message": "API version " + version + " is needed"})
 	case path == "/info":
 		answer.Encode(map[string]any{"OSType": "linux", "NCPU": 2, "SecurityOptions": []string{"name=seccomp,profile=default"}, "SystemTime": time.Now().Add(e.ahead)})
 	case path == "/containers/json":

@@ -54,7 +54,7 @@ func (r *run) end(ctx context.Context) error {
 func (r *run) label(ctx context.Context, engine dockerx.Engine) {
 	var expires time.Time
 	if deadline, bounded := ctx.Deadline(); bounded {
-		expires = engine.Time(time.Now()).Add(time.Until(deadline) + r.bounds.Ending())
+		expires = r.client.Time(engine, time.Now()).Add(time.Until(deadline) + r.bounds.Ending())
 	}
 	r.labels = owner.Labels(r.id, expires)
 }

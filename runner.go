@@ -26,15 +26,15 @@ type Options struct {
 	Runtime string
 }
 
-// Runner runs jobs on one engine and keeps the connections to it. Create it with
-// [New]; the zero value is not usable. It is safe for concurrent use. A program
+// Runner runs jobs on the engine at one address and keeps the connections to it. Create
+// it with [New]; the zero value is not usable. It is safe for concurrent use. A program
 // that runs a single job does not need one: see the function [RunOnce].
 type Runner struct {
 	client  *dockerx.Client
 	runtime string
 
 	asking chan struct{}   // held while known is read or asked for
-	known  *dockerx.Engine // nil until the engine has answered
+	known  *dockerx.Engine // nil until the engine has answered; see dockerx.Client.Connected
 
 	mu     sync.Mutex    // orders enter and Close; guards ending
 	ending time.Duration // of the call that can take longest after Close
@@ -108,8 +108,8 @@ func (r *Runner) enter(ctx context.Context) (_ context.Context, leave func(), er
 	return ctx, func() { stop(); cancel(nil); r.active.Done() }, nil
 }
 
-// connect asks the engine who it is, once. After a failure the next call asks
-// again.
+// connect asks the engine who it is, once for as long as the connection to it lasts: it
+// can be another one after that. After a failure the next call asks again.
 func (r *Runner) connect(ctx context.Context) (dockerx.Engine, error) {
 	select {
 	case r.asking <- struct{}{}:
@@ -117,7 +117,7 @@ func (r *Runner) connect(ctx context.Context) (dockerx.Engine, error) {
 	case <-ctx.Done():
 		return dockerx.Engine{}, context.Cause(ctx)
 	}
-	if r.known == nil {
+	if r.known == nil || !r.client.Connected() {
 		engine, err := r.client.Connect(ctx)
 		if err != nil {
 			return dockerx.Engine{}, err

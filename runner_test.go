@@ -76,6 +76,33 @@ func TestTheEngineIsAskedOnce(t *testing.T) {
 	require.Equal(t, 1, e.count("HEAD /_ping"), e.requests)
 }
 
+// A Runner can outlive its engine. The next one at that address is another version, up or
+// down, with another clock.
+func TestTheEngineIsAskedAgainAfterItsEnd(t *testing.T) {
+	e := &fakeEngine{}
+	r := e.runner(t)
+	for i, version := range []string{"1.41", "1.48", "1.40"} {
+		if i > 0 {
+			e.stop()
+			require.Eventually(t, func() bool { return !r.client.Connected() }, 5*time.Second, time.Millisecond)
+			e.version, e.ahead = version, time.Duration(i)*time.Hour
+			e.start(t)
+		}
+		for range 3 {
+			_, err := r.RunOnce(context.Background(), absentImage)
+			require.ErrorContains(t, err, "no such image", version)
+		}
+		engine, err := r.connect(context.Background())
+		require.NoError(t, err)
+		require.WithinDuration(t, time.Now().Add(e.ahead), r.client.Time(engine, time.Now()), 30*time.Second)
+		require.Equal(t, version >= "1.42", engine.KnowsBuiltin)
+		_, err = r.Sweep(context.Background())
+		require.NoError(t, err)
+	}
+	require.Equal(t, 3, e.count("HEAD /_ping"), e.requests)
+	require.Equal(t, 3+3, e.count("GET /info"), "and once for the time of each Sweep: %v", e.requests)
+}
+
 func TestOneConnectionServesRunsInARow(t *testing.T) {
 	e := &fakeEngine{}
 	r := e.runner(t)

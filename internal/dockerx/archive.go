@@ -26,7 +26,7 @@ func (c *Client) Upload(ctx context.Context, name string, tar io.ReadCloser) err
 	defer context.AfterFunc(ctx, unblock)()
 	ctx = whenLost(ctx, unblock)
 	// CopyUIDGID stays off: 20.10 looks the user up in the image's passwd.
-	err := c.api.CopyToContainer(ctx, name, "/", dog.source(tar), container.CopyToContainerOptions{})
+	err := c.api().CopyToContainer(ctx, name, "/", dog.source(tar), container.CopyToContainerOptions{})
 	if errors.Is(err, io.ErrClosedPipe) && ctx.Err() == nil {
 		return errors.New("upload: the connection to the engine was lost") // so tar was closed
 	}
@@ -39,7 +39,7 @@ func (c *Client) Upload(ctx context.Context, name string, tar io.ReadCloser) err
 func (c *Client) Stat(ctx context.Context, name, path string) (fs.FileMode, int64, error) {
 	ctx, cancel := c.short(ctx)
 	defer cancel()
-	stat, err := c.api.ContainerStatPath(ctx, name, path)
+	stat, err := c.api().ContainerStatPath(ctx, name, path)
 	if errdefs.IsNotFound(err) {
 		return 0, 0, c.absent(ctx, name, path)
 	}
@@ -65,7 +65,7 @@ func (c *Client) absent(ctx context.Context, name, path string) error {
 // before anything else is asked of the container: the engine holds its lock.
 func (c *Client) Download(ctx context.Context, name, path string) (io.ReadCloser, error) {
 	ctx, dog := watch(ctx, "download")
-	body, _, err := c.api.CopyFromContainer(ctx, name, path)
+	body, _, err := c.api().CopyFromContainer(ctx, name, path)
 	if err != nil {
 		err = fmt.Errorf("%q: %w", path, cause(ctx, err))
 		dog.stop()

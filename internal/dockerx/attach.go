@@ -31,7 +31,7 @@ func (c *Client) Attach(ctx context.Context, name string, stdin bool) (*Attachme
 	// closes the connection for the whole life of the attachment.
 	conn, abort := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), hijack{}, true))
 	stop := context.AfterFunc(call, abort)
-	attached, err := c.api.ContainerAttach(conn, name, container.AttachOptions{Stream: true, Stdin: stdin, Stdout: true, Stderr: true})
+	attached, err := c.api().ContainerAttach(conn, name, container.AttachOptions{Stream: true, Stdin: stdin, Stdout: true, Stderr: true})
 	if !stop() {
 		err = cause(call, context.Cause(call))
 	}

@@ -12,9 +12,9 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
-	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
@@ -29,7 +29,17 @@ var ErrUnsupported = errors.New("not supported by this engine")
 
 // Client is one engine. It is safe for concurrent use once Connect succeeded. The
 // bounds of its calls are those of their contexts, see [bounds.From].
-type Client struct{ api *client.Client }
+type Client struct {
+	host    string
+	version string      // of the API, "" = the newest that both sides know
+	calls   http.Client // through the pool
+	pool    pool
+
+	current atomic.Pointer[client.Client] // speaks the version that Connect agreed on last
+	asked   atomic.Int64                  // the pool's losses when Connect asked, -1 = it did not
+	ahead   atomic.Int64                  // of the Date of the last answer, before this machine's clock
+	was     atomic.Int64                  // that when Connect had asked
+}
 
 // New prepares a client for the engine at host, or, if that is "", the one that
 // DOCKER_HOST names, by default the local socket. DOCKER_TLS_VERIFY,
@@ -47,28 +57,47 @@ func New(host string) (*Client, error) {
 	if scheme, _, found := strings.Cut(host, "://"); found && !slices.Contains(schemes, scheme) {
 		return nil, fmt.Errorf("engine address %q has the scheme %q; use one of %v", host, scheme, schemes)
 	}
-	var calls *http.Client
-	api, err := client.NewClientWithOpts(client.WithTLSClientConfigFromEnv(), address, client.WithVersionFromEnv(),
-		client.WithAPIVersionNegotiation(), withOwnDialer, func(c *client.Client) error {
-			calls = c.HTTPClient() // a copy, to be wrapped when the SDK is done with it
-			return client.WithHTTPClient(calls)(c)
-		})
+	c := &Client{version: os.Getenv(client.EnvOverrideAPIVersion)}
+	c.asked.Store(-1)
+	_, err := client.NewClientWithOpts(client.WithTLSClientConfigFromEnv(), address, c.pool.dialFor, func(api *client.Client) error {
+		c.host, c.calls = api.DaemonHost(), *api.HTTPClient() // before the SDK wraps its transport
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("engine configuration: %w", err)
 	}
-	calls.Transport = rejectHTML{calls.Transport}
-	return &Client{api}, nil
+	api, err := c.newAPI()
+	if err != nil {
+		return nil, fmt.Errorf("engine configuration: %w", err)
+	}
+	c.current.Store(api)
+	return c, nil
 }
+
+// newAPI makes a client of the SDK that has agreed on no API version, for the same
+// connections. The SDK's own can only go down in versions, and not while it is in use.
+func (c *Client) newAPI() (*client.Client, error) {
+	calls := c.calls // a copy, to be wrapped when the SDK is done with it
+	api, err := client.NewClientWithOpts(client.WithHost(c.host), client.WithHTTPClient(&calls),
+		client.WithVersion(c.version), client.WithAPIVersionNegotiation())
+	if err != nil {
+		return nil, err
+	}
+	calls.Transport = watchDates{rejectHTML{calls.Transport}, &c.ahead}
+	return api, nil
+}
+
+func (c *Client) api() *client.Client { return c.current.Load() }
 
 // schemes of an engine's address; the SDK takes "ssh" for a kind of TCP.
 var schemes = []string{"unix", "tcp", "npipe", "http", "https"}
 
 // Close releases idle connections. Attachments and downloads must be closed
 // before.
-func (c *Client) Close() { c.api.Close() } // it never fails
+func (c *Client) Close() { c.api().Close() } // it never fails
 
 // Host is the engine's address, such as "unix:///var/run/docker.sock".
-func (c *Client) Host() string { return c.api.DaemonHost() }
+func (c *Client) Host() string { return c.host }
 
 // Engine is what a run needs to know about the engine.
 type Engine struct {
@@ -93,43 +122,6 @@ type Engine struct {
 // Time is the engine's time at a time of this machine. It goes by wall clocks:
 // the monotonic one stands still while a machine is suspended.
 func (e Engine) Time(t time.Time) time.Time { return t.Round(0).Add(e.ahead) }
-
-// Connect asks the engine who it is, agrees on an API version, and refuses an
-// engine that is too old or does not run Linux containers.
-func (c *Client) Connect(ctx context.Context) (Engine, error) {
-	ctx, cancel := c.short(ctx)
-	defer cancel()
-	// The SDK's own negotiation would swallow this error.
-	ping, err := c.api.Ping(ctx)
-	if err != nil {
-		return Engine{}, fmt.Errorf("engine at %s does not answer: %w", c.Host(), cause(ctx, err))
-	}
-	if ping.APIVersion == "" {
-		return Engine{}, fmt.Errorf("engine at %s: the ping's answer names no API version; is this a Docker Engine?", c.Host())
-	}
-	c.api.NegotiateAPIVersionPing(ping)
-	if v := c.api.ClientVersion(); versions.LessThan(v, minAPI) {
-		return Engine{}, fmt.Errorf("engine at %s: API version %s, at least %s is needed: %w", c.Host(), v, minAPI, ErrUnsupported)
-	}
-	info, err := c.api.Info(ctx)
-	if err != nil {
-		return Engine{}, fmt.Errorf("engine information: %w", cause(ctx, err))
-	}
-	if info.OSType != "linux" {
-		return Engine{}, fmt.Errorf("engine at %s runs %q containers, and Linux containers are needed: %w", c.Host(), info.OSType, ErrUnsupported)
-	}
-	e := Engine{
-		CPUs: info.NCPU, Architecture: goArch(info.Architecture), RootDir: info.DockerRootDir,
-		Enforces: limitsOf(info), Seccomp: seccompOf(info.SecurityOptions),
-		Runtimes: runtimesOf(info), DefaultRuntime: info.DefaultRuntime,
-		TakesProfile: takesProfile(info.ServerVersion),
-		KnowsBuiltin: !versions.LessThan(c.api.ClientVersion(), builtinAPI),
-	}
-	if now, err := time.Parse(time.RFC3339Nano, info.SystemTime); err == nil {
-		e.ahead = now.Sub(time.Now().Round(0))
-	}
-	return e, nil
-}
 
 // goArch translates the kernel's machine name, which /info reports, into the
 // name that images use. An unknown name stays as it is.
@@ -176,27 +168,4 @@ func cause(ctx context.Context, err error) error {
 		return err
 	}
 	return context.Cause(ctx)
-}
-
-// transport is the SDK's, before it is wrapped for tracing.
-func transport(c *client.Client) (*http.Transport, error) {
-	tr, ok := c.HTTPClient().Transport.(*http.Transport)
-	if !ok {
-		return nil, fmt.Errorf("engine client has %T instead of an HTTP transport", c.HTTPClient().Transport)
-	}
-	return tr, nil
-}
-
-// rejectHTML refuses what a web server or a proxy says in the engine's place: the
-// SDK goes by the status alone, so a page with 200 would pass for a start or a
-// removal, and one with 404 for an object that is gone.
-type rejectHTML struct{ next http.RoundTripper }
-
-func (n rejectHTML) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := n.next.RoundTrip(r)
-	if err == nil && strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") {
-		answer.Body.Close()
-		return nil, fmt.Errorf("%s %s was answered with a web page (%s); is this a Docker Engine?", r.Method, r.URL.Path, answer.Status)
-	}
-	return answer, err
 }

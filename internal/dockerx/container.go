@@ -17,7 +17,7 @@ import (
 func (c *Client) Create(ctx context.Context, name string, config *container.Config, host *container.HostConfig) error {
 	ctx, cancel := c.slow(context.WithoutCancel(ctx))
 	defer cancel()
-	created, err := c.api.ContainerCreate(ctx, config, host, nil, nil, name)
+	created, err := c.api().ContainerCreate(ctx, config, host, nil, nil, name)
 	if err == nil && created.ID == "" {
 		err = errors.New("the engine's answer names no container ID")
 	}
@@ -43,7 +43,7 @@ func (c *Client) Start(ctx context.Context, name string, check func(*container.H
 	}
 	ctx, cancel := c.slow(ctx)
 	defer cancel()
-	return cause(ctx, c.api.ContainerStart(ctx, name, container.StartOptions{}))
+	return cause(ctx, c.api().ContainerStart(ctx, name, container.StartOptions{}))
 }
 
 // Kill sends SIGKILL to everything in the container. It reports false, nil
@@ -51,7 +51,7 @@ func (c *Client) Start(ctx context.Context, name string, check func(*container.H
 func (c *Client) Kill(ctx context.Context, name string) (bool, error) {
 	ctx, cancel := c.slow(ctx)
 	defer cancel()
-	err := c.api.ContainerKill(ctx, name, "SIGKILL")
+	err := c.api().ContainerKill(ctx, name, "SIGKILL")
 	if errdefs.IsConflict(err) || errdefs.IsNotFound(err) {
 		return false, nil
 	}
@@ -95,7 +95,7 @@ func (c *Client) Inspect(ctx context.Context, name string) (State, error) {
 func (c *Client) inspect(ctx context.Context, name string) (container.InspectResponse, error) {
 	ctx, cancel := c.short(ctx)
 	defer cancel()
-	found, err := c.api.ContainerInspect(ctx, name)
+	found, err := c.api().ContainerInspect(ctx, name)
 	if err == nil && (found.ContainerJSONBase == nil || found.State == nil) {
 		err = errors.New("the engine's answer has no container state")
 	}
@@ -122,7 +122,7 @@ func ended(s *container.State) State {
 func (c *Client) Remove(ctx context.Context, name string, unsure time.Duration) error {
 	options := container.RemoveOptions{Force: true, RemoveVolumes: true}
 	return c.untilGone(ctx, "container "+name, unsure, func(ctx context.Context) error {
-		return c.api.ContainerRemove(ctx, name, options)
+		return c.api().ContainerRemove(ctx, name, options)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http/httptrace"
+	"sync"
 
 	"github.com/docker/docker/client"
 )
@@ -12,10 +13,33 @@ import (
 // hijack marks the context of a call that takes over its connection.
 type hijack struct{}
 
-// withOwnDialer makes every connection come from one dialer that honours its
-// context. The SDK's hijacking calls dial with TLS, and write and read their
-// request, without one.
-func withOwnDialer(c *client.Client) error {
+// pool counts the connections that calls share. Those that are hijacked do not belong to
+// it. The zero value is ready to use.
+type pool struct {
+	mu   sync.Mutex
+	open int
+	lost int64 // how often the last one was closed, by either side
+}
+
+// losses tells how often no connection was left: a caller that sees the same number
+// twice has had a connection to the same engine all the time, or never had one.
+func (p *pool) losses() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lost
+}
+
+func (p *pool) add(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open += n; p.open == 0 {
+		p.lost++
+	}
+}
+
+// dialFor makes every connection come from one dialer that honours its context. The
+// SDK's hijacking calls dial with TLS, and write and read their request, without one.
+func (p *pool) dialFor(c *client.Client) error {
 	tr, err := transport(c)
 	if err != nil {
 		return err
@@ -54,7 +78,7 @@ func withOwnDialer(c *client.Client) error {
 		if hijacked {
 			return conn, nil
 		}
-		return observe(conn), nil
+		return p.observe(conn), nil
 	}
 	return nil
 }
@@ -63,12 +87,13 @@ func withOwnDialer(c *client.Client) error {
 type observed struct {
 	net.Conn
 	life context.Context // ends with the connection, or when its other end is gone
-	end  context.CancelFunc
+	end  func()
 }
 
-func observe(conn net.Conn) *observed {
-	life, end := context.WithCancel(context.Background())
-	return &observed{conn, life, end}
+func (p *pool) observe(conn net.Conn) *observed {
+	life, cancel := context.WithCancel(context.Background())
+	p.add(1)
+	return &observed{conn, life, sync.OnceFunc(func() { p.add(-1); cancel() })}
 }
 
 func (o *observed) Read(p []byte) (int, error) {

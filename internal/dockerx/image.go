@@ -55,7 +55,7 @@ func (c *Client) EnsureImage(ctx context.Context, ref string, pull bool, engine 
 func (c *Client) inspectImage(ctx context.Context, ref string) (image.InspectResponse, error) {
 	ctx, cancel := c.short(ctx)
 	defer cancel()
-	found, err := c.api.ImageInspect(ctx, ref)
+	found, err := c.api().ImageInspect(ctx, ref)
 	if err == nil && found.ID == "" {
 		err = errors.New("the engine's answer names no image ID")
 	}
@@ -80,7 +80,7 @@ func checkPlatform(im image.InspectResponse, engine Engine) error {
 func (c *Client) pull(ctx context.Context, ref string) error {
 	ctx, dog := watch(ctx, "pull")
 	defer dog.stop()
-	body, err := c.api.ImagePull(ctx, ref, image.PullOptions{})
+	body, err := c.api().ImagePull(ctx, ref, image.PullOptions{})
 	if err != nil {
 		return cause(ctx, err)
 	}

@@ -29,7 +29,7 @@ type Object struct {
 func (c *Client) Containers(ctx context.Context, label string) ([]Object, error) {
 	ctx, cancel := c.short(ctx)
 	defer cancel()
-	found, err := c.api.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(label)})
+	found, err := c.api().ContainerList(ctx, container.ListOptions{All: true, Filters: labelled(label)})
 	if err != nil {
 		return nil, fmt.Errorf("list of containers: %w", cause(ctx, err))
 	}
@@ -49,7 +49,7 @@ func (c *Client) Containers(ctx context.Context, label string) ([]Object, error)
 func (c *Client) Volumes(ctx context.Context, label string) ([]Object, error) {
 	ctx, cancel := c.short(ctx)
 	defer cancel()
-	found, err := c.api.VolumeList(ctx, volume.ListOptions{Filters: labelled(label)})
+	found, err := c.api().VolumeList(ctx, volume.ListOptions{Filters: labelled(label)})
 	if err != nil {
 		return nil, fmt.Errorf("list of volumes: %w", cause(ctx, err))
 	}
@@ -66,7 +66,7 @@ func labelled(label string) filters.Args { return filters.NewArgs(filters.Arg("l
 func (c *Client) Clock(ctx context.Context) (time.Time, error) {
 	ctx, cancel := c.short(ctx)
 	defer cancel()
-	info, err := c.api.Info(ctx)
+	info, err := c.api().Info(ctx)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("engine information: %w", cause(ctx, err))
 	}

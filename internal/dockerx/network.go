@@ -14,7 +14,7 @@ import (
 func (c *Client) CheckNetwork(ctx context.Context, name string) error {
 	ctx, cancel := c.short(ctx)
 	defer cancel()
-	found, err := c.api.NetworkInspect(ctx, name, network.InspectOptions{})
+	found, err := c.api().NetworkInspect(ctx, name, network.InspectOptions{})
 	switch {
 	case errdefs.IsNotFound(err):
 		return fmt.Errorf("%q: the engine has no such network; create it first, or use \"none\" or \"bridge\"", name)

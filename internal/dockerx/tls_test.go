@@ -170,7 +170,7 @@ func TestCertificatesWithoutHost(t *testing.T) {
 	engine := clientOf(t, "", newCertificates(t).env()...)
 	require.Equal(t, "unix:///var/run/docker.sock", engine.Host())
 	require.NotPanics(t, func() {
-		if conn, err := engine.api.Dialer()(brief); err == nil {
+		if conn, err := engine.api().Dialer()(brief); err == nil {
 			conn.Close()
 		}
 	})

@@ -13,7 +13,7 @@ import (
 func (c *Client) CreateVolume(ctx context.Context, name string, options, labels map[string]string) (string, error) {
 	ctx, cancel := c.slow(context.WithoutCancel(ctx))
 	defer cancel()
-	v, err := c.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Driver: "local", DriverOpts: options, Labels: labels})
+	v, err := c.api().VolumeCreate(ctx, volume.CreateOptions{Name: name, Driver: "local", DriverOpts: options, Labels: labels})
 	return v.Mountpoint, cause(ctx, err)
 }
 
@@ -21,6 +21,6 @@ func (c *Client) CreateVolume(ctx context.Context, name string, options, labels 
 // While a container refers to it, it is tried again.
 func (c *Client) RemoveVolume(ctx context.Context, name string, unsure time.Duration) error {
 	return c.untilGone(ctx, "volume "+name, unsure, func(ctx context.Context) error {
-		return c.api.VolumeRemove(ctx, name, false)
+		return c.api().VolumeRemove(ctx, name, false)
 	})
 }

@@ -38,7 +38,7 @@ func (c *Client) Wait(ctx context.Context, name string) (<-chan Exit, error) {
 	call, end := context.WithCancelCause(ctx)
 	bound := bounds.From(ctx).Call
 	late := time.AfterFunc(bound, func() { end(errNoAnswer(bound)) })
-	results, errs := c.api.ContainerWait(call, name, container.WaitConditionNextExit)
+	results, errs := c.api().ContainerWait(call, name, container.WaitConditionNextExit)
 	late.Stop()
 	select {
 	case err := <-errs:

@@ -121,6 +121,12 @@ func (e *PrivateEngine) Order(t testing.TB, what string) {
 	require.Equal(t, "done\n", answer)
 }
 
+// Configure replaces the daemon.json that the engine reads when it starts.
+func (e *PrivateEngine) Configure(t testing.TB, config string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(e.dir, "daemon.json"), []byte(config), 0o600))
+}
+
 // Start starts the engine and returns when it answers.
 func (e *PrivateEngine) Start(t testing.TB) {
 	t.Helper()
