@@ -2,12 +2,24 @@ package sandbox
 
 import (
 	"context"
+	"math"
+	"time"
 
 	"github.com/docker/docker/api/types/mount"
 
 	"github.com/synchestra-io/sandbox/internal/artifacts"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
+
+// readingTime is how long it may take to read the artifacts, for a Sweep that sees only the
+// stopped container: two seconds for a MiB, which is slow. Nothing else bounds it.
+func (p plan) readingTime() time.Duration {
+	if len(p.collect) == 0 {
+		return 0
+	}
+	mib := max(p.limits.ArtifactBytes, defaultArtifactBytes) >> 20
+	return time.Duration(min(2*mib, math.MaxInt64/int64(time.Second))) * time.Second
+}
 
 // collect fills in the artifacts, and whether the disk is full. The container has
 // stopped.

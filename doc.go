@@ -120,10 +120,14 @@
 // engine is gone, the error names what may be left.
 //
 // A process that is killed leaves its run behind, and [Runner.Sweep] removes it. All
-// objects carry labels that identify the run, the process and, if the context has a
-// deadline, the time at which the run must have ended. Other processes on the machine
-// can sweep the run as soon as its process has ended. Other machines and other PID
-// namespaces can sweep it only after the deadline, so give the context one.
+// objects carry labels that identify the run and the process. They also carry the time
+// at which the run must have ended, if the context has a deadline, and how long the
+// command may run, if it has a [Limits.Timeout]. Other processes on the machine can
+// sweep the run as soon as its process has ended. Other machines and other PID
+// namespaces, such as those of containers, can sweep it only after the deadline, or
+// when the engine says that the command was started longer ago than it may run. If the
+// job has neither, nothing ever proves to them that the run is over: give every job a
+// Timeout.
 //
 // # Errors
 //

@@ -23,6 +23,10 @@ type fakeEngine struct {
 	version string        // of its API, the only one that it knows; "" = 1.41
 	ahead   time.Duration // of its clock
 	volumes []dockerx.Object
+	// containers, and what an inspect says of the state of each, by name; nil = an error.
+	containers []dockerx.Object
+	states     map[string]map[string]any
+	failing    string // the end of a name that cannot be removed
 
 	mu          sync.Mutex
 	requests    []string
@@ -82,7 +86,22 @@ func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/info":
 		answer.Encode(map[string]any{"OSType": "linux", "NCPU": 2, "SecurityOptions": []string{"name=seccomp,profile=default"}, "SystemTime": time.Now().Add(e.ahead)})
 	case path == "/containers/json":
-		answer.Encode([]any{})
+		list := []any{}
+		for _, c := range e.containers {
+			list = append(list, map[string]any{"Names": []string{"/" + c.Name}, "Labels": c.Labels})
+		}
+		answer.Encode(list)
+	case r.Method == http.MethodGet && strings.HasPrefix(path, "/containers/"):
+		state, known := e.states[strings.TrimSuffix(strings.TrimPrefix(path, "/containers/"), "/json")]
+		if known && state == nil {
+			w.WriteHeader(http.StatusInternalServerError)
+		} else if !known {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		answer.Encode(map[string]any{"Id": "c", "State": state})
+	case r.Method == http.MethodDelete && e.failing != "" && strings.HasSuffix(path, e.failing):
+		w.WriteHeader(http.StatusInternalServerError)
+		answer.Encode(map[string]any{"message": "too many open files"})
 	case path == "/volumes":
 		answer.Encode(map[string]any{"Volumes": e.volumes})
 	case r.Method == http.MethodDelete:

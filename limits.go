@@ -24,7 +24,8 @@ type Limits struct {
 	// 0 = unlimited. The minimum is 2.
 	PIDs int64
 	// Timeout is how long the command may run before it is killed; 0 = no timeout.
-	// See [Result.TimedOut].
+	// See [Result.TimedOut]. With it, a run whose process was killed can be swept from
+	// everywhere: see [Runner.Sweep].
 	Timeout time.Duration
 	// Network is "none", "bridge" or the name of a user-defined network;
 	// "" = [DefaultNetwork].

@@ -24,6 +24,7 @@ type run struct {
 	bounds bounds.Bounds
 	id     string
 	name   string
+	limits owner.Limits // of the command, as far as they are known
 	labels map[string]string
 	undo   cleanup.Stack
 	// verify compares what the engine has with what was sent, by container's name.
@@ -54,9 +55,11 @@ func (r *run) end(ctx context.Context) error {
 func (r *run) label(ctx context.Context, engine dockerx.Engine) {
 	var expires time.Time
 	if deadline, bounded := ctx.Deadline(); bounded {
-		expires = r.client.Time(engine, time.Now()).Add(time.Until(deadline) + r.bounds.Ending())
+		left := owner.Sum(time.Until(deadline), r.bounds.Ending())
+		expires = r.client.Time(engine, time.Now()).Add(left)
 	}
 	r.labels = owner.Labels(r.id, expires)
+	r.limits.Label(r.labels)
 }
 
 // createVolume makes a volume that is removed at the run's end, and returns where

@@ -36,6 +36,8 @@ type Runner struct {
 	asking chan struct{}   // held while known is read or asked for
 	known  *dockerx.Engine // nil until the engine has answered; see dockerx.Client.Connected
 
+	over sync.Map // runs that have ended, by their IDs, which a Sweep could not remove completely
+
 	mu     sync.Mutex    // orders enter and Close; guards ending
 	ending time.Duration // of the call that can take longest after Close
 	life   context.Context

@@ -5,6 +5,7 @@ import (
 
 	"github.com/docker/docker/api/types/mount"
 
+	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -74,6 +75,7 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 	if err != nil {
 		return fail(OpValidate, err)
 	}
+	run.limits = owner.Limits{Timeout: p.limits.Timeout, Ending: run.bounds.Ending(), Reading: p.readingTime()}
 	run.label(ctx, engine)
 	var staged map[string]mount.Mount
 	if p.limits.DiskMB > 0 {

@@ -24,12 +24,17 @@ type SweepReport struct {
 // call while runs of any process, on any machine, are in progress. It touches only
 // objects that carry the labels and the name of a run.
 //
-// An object is removed in one of three cases:
+// An object is removed in one of four cases:
 //   - It belongs to this process, but not to a run in progress.
 //   - It belongs to a process of this boot and PID namespace that has ended.
 //   - It belongs to a process that cannot be seen from here, and the run's context
 //     had a deadline. By the engine's clock, that deadline, plus the time that
 //     RunOnce may take after it, passed more than five minutes ago.
+//   - It belongs to a process that cannot be seen from here, and the job had a
+//     Timeout. By the engine's clock, its command was started so long ago that the
+//     Timeout, plus the time that RunOnce may take after it, passed more than five
+//     minutes ago. If the command has ended and the job had paths in Collect, two
+//     seconds for each MiB of ArtifactBytes are added, and at least 512 seconds.
 //
 // Everything else stays and is listed in Left, including runs in progress. If a
 // process was killed a moment ago, the engine may still be creating an object for
@@ -50,15 +55,18 @@ func (r *Runner) Sweep(ctx context.Context) (SweepReport, error) {
 	if err != nil {
 		return report, joinErrors(ctx.Err(), context.Cause(ctx), fail(OpCleanup, err), nil)
 	}
-	limits := bounds.From(ctx)
+	reasons, err := r.keepReasons(ctx, objects, now.Add(-bounds.From(ctx).Grace))
+	if err != nil {
+		return report, joinErrors(ctx.Err(), context.Cause(ctx), fail(OpCleanup, err), nil)
+	}
 	var failed []error
-	for _, o := range objects {
-		what := o.Kind + " " + o.Name
-		why := owner.KeepReason(o.Labels, now.Add(-limits.Grace))
+	for i, o := range objects {
+		what, why := o.Kind+" "+o.Name, reasons[i]
 		if why == "" {
 			if err := r.remove(ctx, o); err != nil {
 				failed = append(failed, err)
 				why = err.Error()
+				r.over.Store(o.Labels[owner.LabelRun], nil)
 			}
 		}
 		if why != "" {
@@ -87,6 +95,50 @@ func (r *Runner) survey(ctx context.Context) (now time.Time, objects []dockerx.O
 	}
 	containers, err := r.client.Containers(ctx, owner.LabelRun)
 	return now, slices.DeleteFunc(slices.Concat(containers, volumes), notOurs), err
+}
+
+// keepReasons tells of each object why it must not be removed, "" = it is left over.
+func (r *Runner) keepReasons(ctx context.Context, objects []dockerx.Object, past time.Time) ([]string, error) {
+	byStart, err := r.byStart(ctx, objects, past)
+	if err != nil {
+		return nil, err
+	}
+	var reasons []string
+	for _, o := range objects {
+		why, run := owner.KeepReason(o.Labels, past), o.Labels[owner.LabelRun]
+		if why != "" && owner.Unseen(o.Labels) {
+			if late, known := byStart[run]; known {
+				why = late
+			} else if _, over := r.over.Load(run); over {
+				why = "" // the container that told it was removed by an earlier Sweep
+			}
+		}
+		reasons = append(reasons, why)
+	}
+	return reasons, nil
+}
+
+// byStart finds the runs that only the start of their commands can tell to be over, and
+// says of each what KeepReason does.
+func (r *Runner) byStart(ctx context.Context, objects []dockerx.Object, past time.Time) (map[string]string, error) {
+	why := map[string]string{}
+	for _, o := range objects {
+		run := o.Labels[owner.LabelRun]
+		timed := owner.LimitsOf(o.Labels).Timeout > 0 && owner.Unseen(o.Labels)
+		if o.Kind != dockerx.KindContainer || !owner.OfCommand(o.Name, run) || !timed || owner.KeepReason(o.Labels, past) == "" {
+			continue
+		}
+		at, running, err := r.client.Started(ctx, o.Name)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil, err
+		case err != nil:
+			why[run] = fmt.Sprintf("its process cannot be seen from here, and the start of its command is not known: %v", err)
+		default:
+			why[run] = owner.KeepReasonByStart(o.Labels, at, running, past)
+		}
+	}
+	return why, nil
 }
 
 func notOurs(o dockerx.Object) bool { return !owner.Ours(o.Name, o.Labels) }

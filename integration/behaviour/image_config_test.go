@@ -39,7 +39,10 @@ var hostileConfig = enginetest.Once(func(t testing.TB) string {
 		Env:        []string{"PATH=/bin", "A=image", "B=image", "HOME=/root", "GOPATH=/go"},
 		StopSignal: "SIGCONT",
 		WorkingDir: "/src",
-		Labels:     map[string]string{owner.LabelRun: "another", "b": "image"},
+		Labels: map[string]string{
+			owner.LabelRun: "another", owner.LabelExpires: "2020-01-01T00:00:00Z", "b": "image",
+			owner.LabelTimeout: "1ns", owner.LabelEnding: "0s", owner.LabelReading: "0s",
+		},
 	})
 })
 
@@ -123,7 +126,9 @@ func TestImageConfigAsTheEngineSeesTheContainer(t *testing.T) {
 	id, ours := strings.CutPrefix(seen.Name, "/"+owner.NamePrefix)
 	require.True(t, ours, seen.Name)
 
-	require.Equal(t, map[string]string{owner.LabelRun: id, owner.LabelOwner: owner.Self().String(), owner.LabelExpires: owner.NoExpiry, "b": "image"}, seen.Config.Labels)
+	labels := owner.Labels(id, time.Time{})
+	labels["b"] = "image"
+	require.Equal(t, labels, seen.Config.Labels)
 	require.Nil(t, seen.State.Health)
 	var mounts []string
 	for _, m := range append(seen.Mounts, staging.Mounts...) {

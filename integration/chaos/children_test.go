@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -24,17 +25,34 @@ const (
 	runShortly  = "run shortly"  // a job that ends
 	runForever  = "run forever"  // a job that does not
 	runDeadline = "run deadline" // the same, with a deadline of childDeadline
+	runTimeout  = "run timeout"  // the same, with a Timeout of childTimeout
+	runOnDisk   = "run on disk"  // the same, with a disk
+	runFar      = "run far"      // the same, with the longest Timeout and a deadline in the year 9999
 	sweep       = "sweep"        // a Sweep
 	tellOwner   = "tell owner"   // nothing: it prints its own label
 )
 
 var tasks = enginetest.Tasks{
-	runShortly: func() int { return childRun(context.Background(), "cat", "/workspace/in") },
-	runForever: func() int { return childRun(context.Background(), "sleep", "1000") },
+	runShortly: func() int { return childRun(context.Background(), sandbox.Limits{}, "cat", "/workspace/in") },
+	runForever: func() int { return childRun(context.Background(), sandbox.Limits{}, "sleep", "1000") },
 	runDeadline: func() int {
 		ctx, cancel := context.WithTimeout(bounds.With(context.Background(), childBounds()), childDeadline)
 		defer cancel()
-		return childRun(ctx, "sleep", "1000")
+		return childRun(ctx, sandbox.Limits{}, "sleep", "1000")
+	},
+	runTimeout: func() int {
+		ctx := bounds.With(context.Background(), childBounds())
+		return childRun(ctx, sandbox.Limits{Timeout: childTimeout}, "sleep", "1000")
+	},
+	runOnDisk: func() int {
+		ctx := bounds.With(context.Background(), childBounds())
+		return childRun(ctx, sandbox.Limits{Timeout: childTimeout, DiskMB: 16}, "sleep", "1000")
+	},
+	runFar: func() int {
+		ctx := bounds.With(context.Background(), childBounds())
+		ctx, cancel := context.WithDeadline(ctx, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))
+		defer cancel()
+		return childRun(ctx, sandbox.Limits{Timeout: math.MaxInt64}, "sleep", "1000")
 	},
 	sweep: childSweep,
 	tellOwner: func() int {
@@ -43,7 +61,10 @@ var tasks = enginetest.Tasks{
 	},
 }
 
-const childDeadline = 5 * time.Second
+const (
+	childDeadline = 5 * time.Second
+	childTimeout  = 3 * time.Second
+)
 
 // childBounds let a run with a deadline expire soon, but not before it has started.
 func childBounds() bounds.Bounds {
@@ -56,7 +77,7 @@ func childBounds() bounds.Bounds {
 	return b
 }
 
-func childRun(ctx context.Context, cmd ...string) int {
+func childRun(ctx context.Context, limits sandbox.Limits, cmd ...string) int {
 	r, err := sandbox.New(sandbox.Options{})
 	if err != nil {
 		fmt.Println(err)
@@ -64,8 +85,9 @@ func childRun(ctx context.Context, cmd ...string) int {
 	}
 	defer r.Close()
 	id, image := enginetest.ChildRun()
+	limits.Network = "none"
 	res, err := r.RunOnce(owner.WithID(ctx, id), sandbox.Job{
-		Image: image, Cmd: cmd, Limits: sandbox.Limits{Network: "none"},
+		Image: image, Cmd: cmd, Limits: limits,
 		InputTar: bytes.NewReader(tarball.Of(tarball.File{Name: "in", Body: "input"})),
 		Collect:  []string{"/workspace/in"},
 	})

@@ -64,7 +64,8 @@ func TestSweepRemovesWhatAFailedCleanUpLeft(t *testing.T) {
 // The labels of the image do not replace those of the run, which would look left over.
 func TestLabelsOfARun(t *testing.T) {
 	image := enginetest.MakeImage(t, "expired", enginetest.BusyboxFiles(),
-		"LABEL "+owner.LabelRun+"=0 "+owner.LabelOwner+"="+endedProcess(t)+" "+owner.LabelExpires+"=2020-01-01T00:00:00Z")
+		"LABEL "+owner.LabelRun+"=0 "+owner.LabelOwner+"="+endedProcess(t)+" "+owner.LabelExpires+"=2020-01-01T00:00:00Z "+
+			owner.LabelTimeout+"=1ns "+owner.LabelEnding+"=0s "+owner.LabelReading+"=0s")
 	for _, bounded := range []bool{false, true} {
 		ctx, cancel := context.WithCancel(context.Background())
 		if bounded {
@@ -74,6 +75,9 @@ func TestLabelsOfARun(t *testing.T) {
 		require.NoError(t, err)
 		j := runtest.Shell("sleep 1000")
 		j.Image = image
+		if bounded {
+			j.Limits.Timeout = time.Hour
+		}
 		j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "in"}))
 		id, ended := runtest.Start(ctx, r, j)
 		name := owner.NamePrefix + id
@@ -99,14 +103,15 @@ func TestLabelsOfARun(t *testing.T) {
 
 func requireLabels(t *testing.T, ctx context.Context, id string, labels map[string]string) {
 	t.Helper()
-	require.Len(t, labels, 3)
+	require.Len(t, labels, 6)
 	require.Equal(t, id, labels[owner.LabelRun])
 	require.Equal(t, owner.Self().String(), labels[owner.LabelOwner])
 	deadline, bounded := ctx.Deadline()
 	if !bounded {
-		require.Equal(t, owner.NoExpiry, labels[owner.LabelExpires])
+		require.Equal(t, owner.Labels(id, time.Time{}), labels)
 		return
 	}
+	require.Equal(t, owner.Limits{Timeout: time.Hour, Ending: bounds.Default().Ending()}, owner.LimitsOf(labels))
 	expires, err := time.Parse(time.RFC3339, labels[owner.LabelExpires])
 	require.NoError(t, err)
 	require.WithinDuration(t, deadline.Add(bounds.Default().Ending()), expires, 5*time.Second)

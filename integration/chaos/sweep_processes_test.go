@@ -74,8 +74,8 @@ func TestSweepByAnotherProcess(t *testing.T) {
 	enginetest.AssertNothingLeft(t, id)
 }
 
-// A process in another PID namespace cannot be seen, alive or not. Without an expiry
-// its run is kept forever.
+// A process in another PID namespace cannot be seen, alive or not: with neither a
+// deadline nor a Timeout its run stays for ever.
 func TestSweepBesideAnUnseenProcess(t *testing.T) {
 	c := startRunningChild(t, runForever, enginetest.InNewPIDNamespace...)
 	want := ofRun(c.RunID, ": its process cannot be seen from here, and it has no expiry")
@@ -110,4 +110,72 @@ func TestSweepOfAnUnseenProcessThatExpires(t *testing.T) {
 	// The expiry has a precision of one second.
 	earliest := childDeadline + childBounds().Ending() + childBounds().Grace - time.Second
 	require.Greater(t, time.Since(begin), earliest, "removed before the run must have ended")
+}
+
+// With a Timeout it is over in the end, and what it left goes: its container, the staging
+// container or the one that holds the disk, and the volume. The child is killed before
+// its Timeout, so nobody else ends the job.
+func TestSweepOfAnUnseenProcessWithATimeout(t *testing.T) {
+	t.Parallel()
+	for _, task := range []string{runTimeout, runOnDisk} {
+		t.Run(task, func(t *testing.T) {
+			t.Parallel()
+			c := startRunningChild(t, task, enginetest.InNewPIDNamespace...)
+			c.Kill()
+			job, err := enginetest.API.ContainerInspect(context.Background(), owner.NamePrefix+c.RunID)
+			require.NoError(t, err)
+			started, err := time.Parse(time.RFC3339Nano, job.State.StartedAt)
+			require.NoError(t, err)
+			over := started.Add(childTimeout + childBounds().Ending() + childBounds().Grace)
+
+			left := about(c.RunID, sweepOnce(t, childBounds()).Left)
+			for begin := time.Now(); len(left) > 0; left = about(c.RunID, sweepOnce(t, childBounds()).Left) {
+				require.Len(t, left, 3)
+				for _, object := range left {
+					require.Contains(t, object, ": its process cannot be seen from here, and it must have ended at ")
+				}
+				require.Less(t, time.Since(begin), time.Minute, "it must be over")
+				<-time.After(100 * time.Millisecond)
+			}
+			require.True(t, time.Now().After(over), "removed before the run must have ended")
+			enginetest.AssertNothingLeft(t, c.RunID)
+		})
+	}
+}
+
+// Times that are too far away for arithmetic do not come around from the other side, and
+// a container that was created and never started has no time at all.
+func TestSweepOfAnUnseenProcessInTime(t *testing.T) {
+	t.Parallel()
+	c := startRunningChild(t, runFar, enginetest.InNewPIDNamespace...)
+	elsewhere := "01234567-89ab-cdef-0123-456789abcdef/1/2/1/1/" + owner.RandomID()
+	created := owner.RandomID()
+	labels := runLabels(created, elsewhere, owner.NoExpiry)
+	owner.Limits{Timeout: time.Hour}.Label(labels)
+	makeContainer(t, owner.NamePrefix+created, enginetest.Busybox(), labels)
+	for range 3 {
+		report := sweepOnce(t, childBounds())
+		require.Len(t, about(c.RunID, report.Left), 3)
+		require.Equal(t, []string{"container " + owner.NamePrefix + created + ": its process cannot be seen from here, and its command has not started"},
+			about(created, report.Left))
+	}
+	requireUntouched(t, c.RunID)
+
+	// Somebody starts it, and starts it again: its time begins anew.
+	ctx, name := context.Background(), owner.NamePrefix+created
+	require.NoError(t, enginetest.API.ContainerStart(ctx, name, container.StartOptions{}))
+	require.NoError(t, enginetest.API.ContainerRestart(ctx, name, container.StopOptions{Timeout: new(int)}))
+	job, err := enginetest.API.ContainerInspect(ctx, name)
+	require.NoError(t, err)
+	started, err := time.Parse(time.RFC3339Nano, job.State.StartedAt)
+	require.NoError(t, err)
+	over := started.Add(time.Hour).UTC().Format(time.RFC3339)
+	require.Equal(t, []string{"container " + name + ": its process cannot be seen from here, and it must have ended at " + over},
+		about(created, sweepOnce(t, bounds.Default()).Left))
+
+	c.Kill()
+	for _, name := range []string{owner.NamePrefix + c.RunID, owner.NamePrefix + c.RunID + "-stage"} {
+		require.NoError(t, enginetest.API.ContainerRemove(ctx, name, container.RemoveOptions{Force: true}))
+	}
+	require.NoError(t, enginetest.API.VolumeRemove(ctx, owner.NamePrefix+c.RunID+"-0", false))
 }

@@ -92,6 +92,23 @@ func (c *Client) Inspect(ctx context.Context, name string) (State, error) {
 	}
 }
 
+// Started tells when a container was started last, by the engine's clock, and whether it
+// is running, also if it is paused. The zero time is a container that was never started.
+func (c *Client) Started(ctx context.Context, name string) (at time.Time, running bool, err error) {
+	found, err := c.inspect(ctx, name)
+	if errdefs.IsNotFound(err) {
+		return at, false, ErrGone
+	}
+	if err != nil {
+		return at, false, err
+	}
+	if at, err = time.Parse(time.RFC3339Nano, found.State.StartedAt); err != nil {
+		return time.Time{}, false, fmt.Errorf("start of container %s: %w", name, err)
+	}
+	status := found.State.Status
+	return at, status != container.StateExited && status != container.StateDead && status != container.StateRemoving, nil
+}
+
 func (c *Client) inspect(ctx context.Context, name string) (container.InspectResponse, error) {
 	ctx, cancel := c.short(ctx)
 	defer cancel()

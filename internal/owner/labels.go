@@ -14,9 +14,13 @@ const (
 	LabelRun     = "io.synchestra.sandbox.run"     // the run's ID
 	LabelOwner   = "io.synchestra.sandbox.owner"   // the process, see Process
 	LabelExpires = "io.synchestra.sandbox.expires" // when the run must have ended, RFC 3339, or NoExpiry
+	LabelTimeout = "io.synchestra.sandbox.timeout" // of the command, from its start, or NoExpiry; see Limits
+	LabelEnding  = "io.synchestra.sandbox.ending"
+	LabelReading = "io.synchestra.sandbox.reading"
 )
 
-// NoExpiry is the expiry of a run whose context has no deadline.
+// NoExpiry is the expiry of a run whose context has no deadline, and the timeout of a
+// command that has none.
 const NoExpiry = "never"
 
 // NamePrefix is in front of every name, before the run's ID.
@@ -32,14 +36,21 @@ func Ours(name string, labels map[string]string) bool {
 	return m != nil && m[1] == labels[LabelRun]
 }
 
-// Labels returns the labels of a run of this process that must have ended at
-// expires, by the engine's clock; the zero time is never.
+// OfCommand tells whether the name is that of the container that the command of a run
+// is in.
+func OfCommand(name, run string) bool { return name == NamePrefix+run }
+
+// Labels returns the labels of a run of this process that must have ended at expires, by
+// the engine's clock; the zero time is never. Its command has no timeout.
 func Labels(run string, expires time.Time) map[string]string {
 	text := NoExpiry
 	if !expires.IsZero() {
 		text = expires.UTC().Format(time.RFC3339)
 	}
-	return map[string]string{LabelRun: run, LabelOwner: Self().String(), LabelExpires: text}
+	return map[string]string{
+		LabelRun: run, LabelOwner: Self().String(), LabelExpires: text,
+		LabelTimeout: NoExpiry, LabelEnding: NoExpiry, LabelReading: NoExpiry,
+	}
 }
 
 type runIDKey struct{}
