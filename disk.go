@@ -16,6 +16,14 @@ import (
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
+// The disk has two entries, neither of them named by the caller: the tree with the
+// job's directories, at the paths that they have below "/" in the job's container, and
+// a file by which it is found out whether the disk is full.
+const (
+	diskTree  = "tree"
+	diskProbe = "probe"
+)
+
 // stageOnDisk is stageInVolumes with a cap: all writable directories are in one file
 // system, the disk. It is a volume of type tmpfs, since only that has a hard cap on
 // every engine. Its content lasts as long as a running container has it mounted, so a
@@ -45,9 +53,9 @@ func (r *run) stageOnDisk(ctx context.Context, p plan, arch string, image docker
 	}
 	inside := map[string]mount.Mount{}
 	for _, d := range dirs {
-		inside[d.path] = isolation.Part(path.Join(at, d.path), d.path)
+		inside[d.path] = isolation.Part(path.Join(at, diskTree, d.path), d.path)
 	}
-	err = upload.Tar(ctx, r.client, holder, p.tree(r.name, dirs))
+	err = upload.Tar(ctx, r.client, holder, p.tree(path.Join(r.name, diskTree), dirs))
 	if noSpace(err) {
 		err = fmt.Errorf("InputTar does not fit into Limits.DiskMB %d: %w", p.limits.DiskMB, err)
 	}
@@ -78,7 +86,7 @@ func (l Limits) diskOptions() map[string]string {
 
 // diskFull tells whether there is no room left for one more file of one byte.
 func (r *run) diskFull(ctx context.Context) (bool, error) {
-	err := upload.Tar(ctx, r.client, r.stagingName(), archive.SingleFile(path.Join(r.name, "probe"), 0o600, []byte{0}))
+	err := upload.Tar(ctx, r.client, r.stagingName(), archive.SingleFile(path.Join(r.name, diskProbe), 0o600, []byte{0}))
 	if noSpace(err) {
 		return true, nil
 	}
