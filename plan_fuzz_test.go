@@ -44,7 +44,11 @@ func FuzzPlan(f *testing.F) {
 		for _, m := range p.mounts {
 			paths = append(paths, m.Target)
 			require.Equal(t, path.Clean(m.Source), m.Source)
-			require.False(t, validate.WithinAny(m.Source, validate.EnginePaths) || m.Source == "/", "%q", m.Source)
+			real := m.Source
+			if validate.Within(real, "/var/run") {
+				real = strings.TrimPrefix(real, "/var")
+			}
+			require.False(t, validate.WithinAny(real, validate.EnginePaths) || real == "/", "%q", m.Source)
 		}
 		for _, at := range paths {
 			require.True(t, path.IsAbs(at) && path.Clean(at) == at && at != "/", "%q", at)

@@ -2,18 +2,21 @@ package validate
 
 import (
 	"fmt"
-	"net/url"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
-// EnginePaths are where engines keep their data and sockets by default. Whoever
-// can write there, or connect to such a socket, is root on the host.
+// EnginePaths are where container engines keep their data and sockets by default; "*"
+// is any name. Whoever can write there, or connect to such a socket, is root on the
+// host, or the user whose rootless engine it is.
 var EnginePaths = []string{
-	"/var/run/docker.sock", "/run/docker.sock", "/run/docker", "/run/containerd", "/run/podman",
-	"/var/lib/docker", "/var/lib/containerd", "/var/lib/containers",
+	"/run/docker.sock", "/run/docker", "/run/containerd", "/run/podman", "/run/crio", "/run/buildkit", "/run/k3s",
+	"/run/cri-dockerd.sock", "/run/dockershim.sock", "/run/snap.docker",
+	"/run/user/*/docker.sock", "/run/user/*/docker", "/run/user/*/containerd", "/run/user/*/podman", "/run/user/*/buildkit",
+	"/var/lib/docker", "/var/lib/containerd", "/var/lib/containers", "/var/lib/buildkit", "/var/lib/rancher", "/var/snap/docker",
 }
 
 // Source checks the source of the mount with the index i, but not what it leads to,
@@ -33,10 +36,12 @@ func (p *FieldErrors) Source(i int, source string) string {
 	return ""
 }
 
-// HostPaths refuses mount sources at, above or below the kernel's file systems
-// and the engine's paths. If the engine is on this host, links are resolved and
-// anything but a regular file or directory is refused too. A source that is
-// absent here is left to the engine, which may see another file system.
+// HostPaths refuses mount sources at, above or below the kernel's file systems and
+// the engine's paths, by either name of /run. These rules hold wherever the engine is.
+// If it is on this host, links are resolved and anything but a regular file or
+// directory is refused too. For any other engine nothing is looked up here: it sees
+// another file system, and what links lead to there is not known. A source that is
+// absent here is left to the engine.
 func (p *FieldErrors) HostPaths(sources []string, engineHost string, engine []string) {
 	refused := slices.Concat(KernelPaths, engine)
 	socket, local := localSocket(engineHost)
@@ -46,6 +51,7 @@ func (p *FieldErrors) HostPaths(sources []string, engineHost string, engine []st
 			refused = append(refused, resolved(r))
 		}
 	}
+	refused = append(refused, otherNames(refused)...)
 	for i, given := range sources {
 		if given == "" {
 			continue
@@ -58,22 +64,52 @@ func (p *FieldErrors) HostPaths(sources []string, engineHost string, engine []st
 				continue
 			}
 		}
-		for _, r := range refused {
-			if Overlap(given, r) || Overlap(source, r) {
-				p.Add("Mounts[%d].Source %q would expose %s, and with it the host; mount a data directory instead", i, given, r)
+		for _, name := range []string{given, source} { // the caller's own name first, for the error
+			if r := slices.IndexFunc(refused, func(place string) bool { return exposes(name, place) }); r >= 0 {
+				p.Add("Mounts[%d].Source %q would expose %s, and with it the host; mount a data directory instead", i, given, refused[r])
 				break
 			}
 		}
 	}
 }
 
-// localSocket is the path of the engine's socket if it is on this host.
+// otherNames are the second names of paths in /run or /var/run, one of which is a link
+// to the other on practically every host.
+func otherNames(paths []string) (others []string) {
+	for _, p := range paths {
+		if Within(p, "/run") {
+			others = append(others, "/var"+p)
+		} else if Within(p, "/var/run") {
+			others = append(others, strings.TrimPrefix(p, "/var"))
+		}
+	}
+	return others
+}
+
+// exposes tells whether source is place, above it or below it. A "*" in place is any
+// name.
+func exposes(source, place string) bool {
+	names := func(p string) []string { return strings.FieldsFunc(p, func(r rune) bool { return r == '/' }) }
+	s, p := names(source), names(place)
+	for i := range min(len(s), len(p)) {
+		if s[i] != p[i] && p[i] != "*" {
+			return false
+		}
+	}
+	return true
+}
+
+// localSocket is the path of the engine's socket if it is on this host. As the SDK
+// does, it takes what follows the scheme for the path as it is.
 func localSocket(engineHost string) (string, bool) {
-	u, err := url.Parse(engineHost)
-	if err != nil || u.Scheme != "unix" {
+	socket, local := strings.CutPrefix(engineHost, "unix://")
+	if !local {
 		return "", false
 	}
-	return path.Clean(u.Path), true
+	if absolute, err := filepath.Abs(socket); err == nil {
+		socket = absolute
+	}
+	return path.Clean(socket), true
 }
 
 // resolved follows the links of a path as far as it exists here.
