@@ -159,10 +159,12 @@
 // without it, the engine limits RAM alone.
 //
 // A seccomp profile comes with the job: Docker's newest built-in one, from package
-// moby/profiles/seccomp, restricted to sockets of four families: UNIX, IPv4, IPv6 and
-// netlink. Docker's own profiles allow most other families, and through the 32-bit
-// call socketcall all of them. With this profile, 32-bit x86 programs that know no
-// other call, such as Go's for 386, get ENOSYS.
+// moby/profiles/seccomp, restricted to the sockets that programs need: UNIX sockets;
+// IPv4 and IPv6 sockets of TCP, MPTCP, UDP and ICMP; and netlink's route sockets, by
+// which programs list interfaces. Pairs made by socketpair are UNIX sockets only.
+// Docker's own profiles allow most other families and protocols, whose modules the
+// kernel loads for whoever asks. With this profile, 32-bit x86 programs that know no
+// other call than socketcall, such as Go's for 386, get ENOSYS.
 //
 // A profile that the engine's owner chose stays in place, and so does Podman's. A
 // client that does not run on Linux asks for the engine's built-in profile. An engine

@@ -66,9 +66,11 @@ type Preset struct {
 	// FileBytes caps the size of a single file, in bytes; 0 = unlimited.
 	FileBytes int64
 	// StrictSeccomp sends a seccomp profile with the container: Docker's newest,
-	// restricted to sockets of four families: UNIX, IPv4, IPv6 and netlink. The
-	// engines' own profiles allow all families, through socketcall if not through
-	// socket. Not every engine accepts the text of a profile. On systems other than
+	// restricted to sockets of four families and the protocols that programs need:
+	// UNIX; IPv4 and IPv6 with TCP, MPTCP, UDP and ICMP; netlink with the route
+	// protocol. Pairs of sockets are UNIX only. The engines' own profiles allow nearly
+	// all families and protocols, and through socketpair and socketcall all families.
+	// Not every engine accepts the text of a profile. On systems other than
 	// Linux this package has no profile, and BuiltinSeccomp decides.
 	StrictSeccomp bool
 	// BuiltinSeccomp asks for the engine's built-in seccomp profile, whatever

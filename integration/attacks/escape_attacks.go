@@ -69,8 +69,9 @@ var callAttacks = []Attack{
 	probeAttack("raw-sockets", "opens raw sockets and packet sockets", "no socket").triedOutside(),
 	probeAttack("af-alg", "opens a socket of AF_ALG (CVE-2026-31431)", "no socket").triedOutside(),
 	probeAttack("af-vsock", "opens a socket of AF_VSOCK, which leads to the hypervisor", "no socket").triedOutside(),
-	probeAttack("socket-families", "opens sockets of every family except UNIX, IPv4, IPv6 and netlink", "no socket"),
-	probeAttack("socketcall", "opens sockets of AF_ALG and AF_VSOCK with the 32-bit socketcall, whose arguments no filter sees", "no socket").triedOutside(),
+	probeAttack("socket-families", "asks for sockets of every family except UNIX, IPv4, IPv6 and netlink, and for pairs of every family except UNIX", "the filter refuses each, whether the kernel has the family or not"),
+	probeAttack("socket-protocols", "asks for IPv4, IPv6 and netlink sockets of every type and protocol that jobs do not need", "the filter refuses each, whether the kernel has the protocol or not"),
+	probeAttack("socketcall", "opens sockets of AF_ALG and AF_VSOCK with the 32-bit socketcall, whose arguments no filter sees, and of AF_ALG and AF_TIPC with the other 32-bit calls", "no socket").triedOutside(),
 }
 
 var privilegeAttacks = []Attack{

@@ -3,9 +3,7 @@
 package main
 
 import (
-	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -38,40 +36,11 @@ func init() {
 		try("the clock", syscall.Settimeofday(&now))
 		try("the host name", syscall.Sethostname([]byte("attack")))
 	}
-	modes["raw-sockets"] = func([]string) {
-		trySocket("a raw IPv4 socket", syscall.AF_INET, syscall.SOCK_RAW, syscall.IPPROTO_ICMP)
-		trySocket("a raw IPv6 socket", syscall.AF_INET6, syscall.SOCK_RAW, syscall.IPPROTO_ICMPV6)
-		packetSocket(nil)
-	}
-	modes["packet-socket"] = packetSocket
-	modes["af-alg"] = func([]string) { trySocket("a socket of AF_ALG", 38, syscall.SOCK_SEQPACKET, 0) }
-	modes["af-vsock"] = func([]string) { trySocket("a socket of AF_VSOCK", 40, syscall.SOCK_STREAM, 0) }
-	modes["socket-families"] = func([]string) {
-		for family := 1; family < 46; family++ {
-			if slices.Contains([]int{syscall.AF_UNIX, syscall.AF_INET, syscall.AF_INET6, syscall.AF_NETLINK}, family) {
-				continue
-			}
-			for _, kind := range []int{syscall.SOCK_STREAM, syscall.SOCK_DGRAM, syscall.SOCK_RAW, syscall.SOCK_SEQPACKET} {
-				trySocket(fmt.Sprintf("a socket of family %d, type %d", family, kind), family, kind, 0)
-			}
-		}
-	}
 	modes["kernel-log"] = func([]string) {
 		const readAll = 3
 		buffer := [4096]byte{}
 		try("the kernel log", failed(call(syscall.SYS_SYSLOG, readAll, addr(&buffer), 4096)))
 	}
-}
-
-func trySocket(what string, family, kind, protocol int) {
-	fd, err := syscall.Socket(family, kind, protocol)
-	if try(what, err) {
-		syscall.Close(fd)
-	}
-}
-
-func packetSocket([]string) {
-	trySocket("a packet socket", syscall.AF_PACKET, syscall.SOCK_RAW, 0x0300)
 }
 
 // ptrace attaches to every process but its own. PTRACE_SEIZE stops none of them.
