@@ -109,8 +109,8 @@ soak:
 
 fuzz:
 	@scripts/need build
-	@for target in .:FuzzPlan ./internal/artifacts:FuzzCollect ./internal/archive:FuzzRewriter ./internal/dockerx:FuzzDemultiplex \
-		./internal/owner:FuzzOver ./internal/owner:FuzzSum .:FuzzExpiry; do \
+	@for target in .:FuzzPlan ./internal/artifacts:FuzzCollect ./internal/archive:FuzzRewriter ./internal/archive:FuzzClaims \
+		./internal/dockerx:FuzzDemultiplex ./internal/owner:FuzzOver ./internal/owner:FuzzSum .:FuzzExpiry; do \
 		go test -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$${target%%:*}" || exit 1; \
 	done
 

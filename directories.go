@@ -11,6 +11,7 @@ import (
 	"github.com/docker/docker/api/types/mount"
 
 	"github.com/synchestra-io/sandbox/internal/archive"
+	"github.com/synchestra-io/sandbox/internal/claims"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/stdio"
 	"github.com/synchestra-io/sandbox/internal/validate"
@@ -162,13 +163,14 @@ func shadowVolumes(image dockerx.Image) map[string]string {
 // directory root. First come their own roots, so that these belong to the user of the job, and so that no name
 // of the caller's stands at the front, where engines look for signs of
 // compression.
-func (p plan) tree(root string, dirs []directory) func(io.Writer) error {
-	return func(w io.Writer) error { return p.writeTree(w, root, dirs) }
+func (p plan) tree(root string, image dockerx.Image, dirs []directory) func(io.Writer) error {
+	claimed := p.claims(image, dirs).Below(p.inputDir)
+	return func(w io.Writer) error { return p.writeTree(w, root, dirs, claimed) }
 }
 
-func (p plan) writeTree(w io.Writer, root string, dirs []directory) error {
+func (p plan) writeTree(w io.Writer, root string, dirs []directory, claimed claims.Names) error {
 	buffer := bufio.NewWriterSize(w, 64<<10)
-	tree := archive.NewRewriter(buffer, path.Join(root, p.inputDir))
+	tree := archive.NewRewriter(buffer, path.Join(root, p.inputDir), claimed)
 	for _, d := range dirs {
 		if !d.volume {
 			continue

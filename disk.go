@@ -55,7 +55,7 @@ func (r *run) stageOnDisk(ctx context.Context, p plan, arch string, image docker
 	for _, d := range dirs {
 		inside[d.path] = isolation.Part(path.Join(at, diskTree, d.path), d.path)
 	}
-	err = upload.Tar(ctx, r.client, holder, p.tree(path.Join(r.name, diskTree), dirs))
+	err = upload.Tar(ctx, r.client, holder, p.tree(path.Join(r.name, diskTree), image, dirs))
 	if noSpace(err) {
 		err = fmt.Errorf("InputTar does not fit into Limits.DiskMB %d: %w", p.limits.DiskMB, err)
 	}

@@ -53,6 +53,14 @@
 //
 // A refused or damaged archive is an error, and nothing runs.
 //
+// The input does not decide where anything else is. On and above the targets of
+// [Job.Mounts], the working directory, the image's VOLUMEs and what the engine mounts
+// itself, such as /etc/hosts, it may have directories only, and a regular file where
+// the engine mounts one: a link there would be followed, as root, before the command
+// starts. Paths are compared as they are spelled; links of the image are not resolved.
+// What [Job.Collect] names is not restricted: nothing looks at it before the command has
+// ended, and links are not followed then.
+//
 // # Writable directories
 //
 // /workspace, /tmp, InputDir and the image's VOLUMEs are writable unless a mount

@@ -26,7 +26,8 @@ type Job struct {
 	// WorkDir is the absolute path of the directory that the command starts in;
 	// "" = the image's WORKDIR. If it does not exist, the engine creates it as
 	// root, empty and not writable by the command. Below a writable mount, this
-	// leaves a directory on the host.
+	// leaves a directory on the host. An input that has a link or a file there, or
+	// above it, is refused.
 	WorkDir string
 	// Mounts are bind mounts from the engine's host, for trusted data; nil = none.
 	//
@@ -79,7 +80,9 @@ type Mount struct {
 	// everything below and above them.
 	Source string
 	// Target is an absolute path in the container. It must not overlap the Target
-	// of another mount.
+	// of another mount. If it does not exist, the engine creates it, and the
+	// directories above it, as root. An input that has a link or a file there, or
+	// above it, is refused, even if Source is a file.
 	Target string
 	// ReadOnly keeps the command from writing to the mount. The zero value, false,
 	// is discouraged.

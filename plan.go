@@ -10,6 +10,7 @@ import (
 
 	"github.com/containerd/errdefs"
 
+	"github.com/synchestra-io/sandbox/internal/claims"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/validate"
 )
@@ -121,6 +122,44 @@ func (l Limits) checkEnforced(p *validate.FieldErrors, engine dockerx.Engine, ru
 		p.Add("Limits.PIDs %d: %w; %s", l.PIDs, ErrUnsupported, use)
 	}
 }
+
+// claims is the table of who owns which path of the run. workDir and imageVolumes are
+// the image's, dirs the run's writable directories.
+//
+// Collect paths are not in it. The engine looks at them only after the command has
+// ended, when links at or above them are not followed. The command could make such
+// links itself, and an input may contain a file that it writes again and that is
+// collected. The names that this package gives to its own objects are random: the input
+// cannot know them, and none of them is inside InputDir.
+func (p plan) claims(image dockerx.Image, dirs []directory) claims.Table {
+	var table claims.Table
+	for i, m := range p.mounts {
+		table.Directory(m.Target, fmt.Sprintf("Mounts[%d].Target", i))
+	}
+	for _, d := range dirs {
+		by := "the writable directory"
+		if slices.Contains(image.Volumes, d.path) {
+			by = "the image's VOLUME"
+		}
+		table.Directory(d.path, by)
+	}
+	// A mount hides what the input has at its target and below.
+	switch {
+	case p.workDir != "" && !p.mounted(p.workDir):
+		table.Directory(p.workDir, "WorkDir")
+	case p.workDir == "" && !p.mounted(image.WorkDir):
+		table.Directory(image.WorkDir, "the image's WORKDIR")
+	}
+	for _, file := range engineFiles {
+		if !p.mounted(file) {
+			table.File(file, "the engine's own file")
+		}
+	}
+	return table
+}
+
+// engineFiles are what the engine mounts in every container. The last one is the init.
+var engineFiles = []string{"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/sbin/docker-init"}
 
 // explainCreate names the field when only the engine can tell that a working
 // directory is a file, or that a mount's source is missing.

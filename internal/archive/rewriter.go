@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/synchestra-io/sandbox/internal/claims"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -26,15 +27,17 @@ const (
 // belongs to 65532:65532, lies below prefix, and follows entries for all of its
 // parents, which the engine would otherwise create as root.
 type Rewriter struct {
-	out    *tar.Writer
-	prefix string          // such as "sandbox-1f…/workspace"
-	kinds  map[string]byte // type of each name written; "" is the tree's root
+	out     *tar.Writer
+	prefix  string // such as "sandbox-1f…/workspace"
+	claimed claims.Names
+	kinds   map[string]byte // type of each name written; "" is the tree's root
 }
 
 // NewRewriter returns a Rewriter that writes to w, with the tree below the directory
-// prefix. The first entry must be that directory: see [Rewriter.Directory].
-func NewRewriter(w io.Writer, prefix string) *Rewriter {
-	return &Rewriter{out: tar.NewWriter(w), prefix: prefix, kinds: map[string]byte{"": tar.TypeDir}}
+// prefix, in which some names are claimed. The first entry must be that directory: see
+// [Rewriter.Directory].
+func NewRewriter(w io.Writer, prefix string, claimed claims.Names) *Rewriter {
+	return &Rewriter{out: tar.NewWriter(w), prefix: prefix, claimed: claimed, kinds: map[string]byte{"": tar.TypeDir}}
 }
 
 // Directory writes a directory by its name in the output: the tree's own root, or
@@ -84,6 +87,9 @@ func (t *Rewriter) entry(h *tar.Header, body io.Reader) error {
 			return errors.New("the tree's root is not a directory")
 		}
 		return nil // it has its header already
+	}
+	if err := t.claimed.Check(name, kind); err != nil {
+		return err
 	}
 	if was, ok := t.kinds[name]; ok && was != regular(kind) {
 		return errors.New("the name occurs twice, with different types")
@@ -154,6 +160,9 @@ func (t *Rewriter) parents(dir string) error {
 	}
 	if err := t.parents(path.Dir(dir)); err != nil {
 		return err
+	}
+	if err := t.claimed.Check(dir, tar.TypeDir); err != nil {
+		return fmt.Errorf("its parent %q %w", dir, err)
 	}
 	return t.emit(dir, &tar.Header{Typeflag: tar.TypeDir, Name: path.Join(t.prefix, dir), Mode: 0o755}, nil)
 }

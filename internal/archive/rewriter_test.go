@@ -12,16 +12,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/synchestra-io/sandbox/internal/claims"
 	"github.com/synchestra-io/sandbox/internal/tarball"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
 const treePrefix = "run/work"
 
-// rewrite sends a tar through a treeWriter, as staging does.
-func rewrite(input io.Reader) ([]byte, error) {
+// rewrite sends a tar through a Rewriter, as staging does.
+func rewrite(input io.Reader) ([]byte, error) { return rewriteClaimed(input, nil) }
+
+func rewriteClaimed(input io.Reader, table claims.Table) ([]byte, error) {
 	var out bytes.Buffer
-	tree := NewRewriter(&out, treePrefix)
+	tree := NewRewriter(&out, treePrefix, table.Below(treeDir))
 	if err := tree.Directory(treePrefix); err != nil {
 		return nil, err
 	}

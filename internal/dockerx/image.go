@@ -18,6 +18,7 @@ type Image struct {
 	ID      string   // opaque, such as "sha256:…"
 	Env     []string // "KEY=value"
 	Volumes []string // clean paths of the VOLUME instructions, sorted
+	WorkDir string   // clean and absolute; "/" if the image has no WORKDIR
 }
 
 // EnsureImage resolves ref to an image that is present, pulling it when the
@@ -40,9 +41,9 @@ func (c *Client) EnsureImage(ctx context.Context, ref string, pull bool, engine 
 	if err := checkPlatform(found, engine); err != nil {
 		return Image{}, fmt.Errorf("%q: %w", ref, err)
 	}
-	im := Image{ID: found.ID}
+	im := Image{ID: found.ID, WorkDir: "/"}
 	if found.Config != nil {
-		im.Env = found.Config.Env
+		im.Env, im.WorkDir = found.Config.Env, path.Join("/", found.Config.WorkingDir)
 		for v := range found.Config.Volumes {
 			// Only a clean path covers a VOLUME on the engine.
 			im.Volumes = append(im.Volumes, path.Clean(v))

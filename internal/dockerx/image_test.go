@@ -27,7 +27,7 @@ var (
 
 func imageOf(os, arch string) answer {
 	return answer{200, fmt.Sprintf(`{"Id":%q,"Os":%q,"Architecture":%q,
-		"Config":{"Env":["A=1"],"Volumes":{"/z/":{},"/a":{}}}}`, imageID, os, arch)}
+		"Config":{"Env":["A=1"],"Volumes":{"/z/":{},"/a":{}},"WorkingDir":"src/"}}`, imageID, os, arch)}
 }
 
 // imageEngine answers questions about the image ref and, if pull is set, a
@@ -47,7 +47,7 @@ func imageEngine(t *testing.T, inspects *script, pull http.HandlerFunc) *Client 
 }
 
 func TestEnsureImage(t *testing.T) {
-	want := Image{ID: imageID, Env: []string{"A=1"}, Volumes: []string{"/a", "/z"}}
+	want := Image{ID: imageID, Env: []string{"A=1"}, Volumes: []string{"/a", "/z"}, WorkDir: "/src"}
 	pull := inTurn(answer{200, goodPull}).serve
 	for name, c := range map[string]struct {
 		inspects *script
@@ -70,7 +70,7 @@ func TestEnsureImageWithoutConfig(t *testing.T) {
 	bare := answer{200, `{"Id":"sha256:0123","Os":"linux","Architecture":"amd64"}`}
 	got, err := imageEngine(t, inTurn(bare), nil).EnsureImage(context.Background(), ref, true, amd64Engine)
 	require.NoError(t, err)
-	require.Equal(t, Image{ID: imageID}, got)
+	require.Equal(t, Image{ID: imageID, WorkDir: "/"}, got)
 }
 
 func TestEnsureImageFails(t *testing.T) {

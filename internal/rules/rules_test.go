@@ -25,6 +25,7 @@ var imports = map[string]map[string]string{
 		module + "/internal/archive":                   "the tars that go to the engine and come from it",
 		module + "/internal/artifacts":                 "the files that the command made",
 		module + "/internal/bounds":                    "how long it waits",
+		module + "/internal/claims":                    "who claims which path",
 		module + "/internal/cleanup":                   "what is undone at a run's end",
 		module + "/internal/dockerx":                   "the engine",
 		module + "/internal/pause":                     "the program that holds the disk",
@@ -50,7 +51,10 @@ var imports = map[string]map[string]string{
 		module + "/internal/validate":   "which path is within which",
 		"github.com/containerd/errdefs": "the engine's refusals by kind",
 	},
-	module + "/internal/archive": {module + "/isolation": "the user that owns all entries"},
+	module + "/internal/archive": {
+		module + "/internal/claims": "which names an input must leave alone",
+		module + "/isolation":       "the user that owns all entries",
+	},
 	module + "/internal/process": {
 		module + "/internal/bounds":                    "how long it waits",
 		module + "/internal/dockerx":                   "the container",
