@@ -31,13 +31,17 @@ type Rewriter struct {
 	prefix  string // such as "sandbox-1f…/workspace"
 	claimed claims.Names
 	kinds   map[string]byte // type of each name written; "" is the tree's root
+	buf     []byte          // for the content of files
 }
 
 // NewRewriter returns a Rewriter that writes to w, with the tree below the directory
 // prefix, in which some names are claimed. The first entry must be that directory: see
 // [Rewriter.Directory].
 func NewRewriter(w io.Writer, prefix string, claimed claims.Names) *Rewriter {
-	return &Rewriter{out: tar.NewWriter(w), prefix: prefix, claimed: claimed, kinds: map[string]byte{"": tar.TypeDir}}
+	return &Rewriter{
+		out: tar.NewWriter(w), prefix: prefix, claimed: claimed,
+		kinds: map[string]byte{"": tar.TypeDir}, buf: make([]byte, 32<<10),
+	}
 }
 
 // Directory writes a directory by its name in the output: the tree's own root, or
@@ -139,7 +143,7 @@ func (t *Rewriter) emit(name string, h *tar.Header, body io.Reader) error {
 	if h.Typeflag != tar.TypeReg {
 		return nil
 	}
-	_, err := io.Copy(t.out, body)
+	_, err := io.CopyBuffer(t.out, body, t.buf)
 	return err
 }
 

@@ -4,8 +4,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"path"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -156,6 +158,21 @@ func TestRewriterReturnsTheReadersError(t *testing.T) {
 		_, err := rewrite(io.MultiReader(bytes.NewReader(whole[:at]), iotest.ErrReader(broken)))
 		require.ErrorIs(t, err, broken, "at byte %d", at)
 	}
+}
+
+// The content of all files goes through one buffer.
+func TestRewriterAllocatesLittlePerFile(t *testing.T) {
+	const files = 10_000
+	var all []tarball.File
+	for i := range files {
+		all = append(all, tarball.File{Name: fmt.Sprint(i), Body: "x"})
+	}
+	input := bytes.NewReader(tarball.Of(all...))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	require.NoError(t, NewRewriter(io.Discard, treePrefix, nil).Copy(input))
+	runtime.ReadMemStats(&after)
+	require.Less(t, (after.TotalAlloc-before.TotalAlloc)/files, uint64(16<<10), "bytes allocated for each file")
 }
 
 // FuzzRewriter: whatever goes in, either it is refused or what comes out is
