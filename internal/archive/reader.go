@@ -14,6 +14,10 @@ const block = 512
 // Trailer is the length of a tar's end, in zero bytes.
 const Trailer = 2 * block
 
+// maxPadding bounds what is read after a tar's end. GNU tar fills its last record,
+// which has 10 KiB by default, with zeros.
+const maxPadding = 1 << 20
+
 // Reader is a tar.Reader that also tells a complete archive from one that
 // was cut between two entries. archive/tar takes both for the end.
 type Reader struct {
@@ -44,7 +48,7 @@ func (t *Reader) Next() (*tar.Header, error) {
 		return h, nil
 	case err == io.EOF && t.src.zeros >= Trailer:
 		// The writer of a pipe must not be left with the padding.
-		if _, err := io.Copy(io.Discard, t.src); err != nil {
+		if _, err := io.CopyN(io.Discard, t.src, maxPadding); err != nil && err != io.EOF {
 			return nil, err
 		}
 		return nil, io.EOF

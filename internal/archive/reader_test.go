@@ -96,3 +96,27 @@ func TestReaderReadsToTheEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, input.Len(), "bytes not read")
 }
+
+// What follows the trailer without end is read to a bound.
+func TestReaderOfZerosWithoutEnd(t *testing.T) {
+	for name, archive := range map[string][]byte{"empty tree": nil, "a file": tarball.Of(tarball.File{Name: "a", Body: "x"})} {
+		endless := &zeros{}
+		_, err := readAll(io.MultiReader(bytes.NewReader(archive), endless))
+		require.NoError(t, err, name)
+		require.LessOrEqual(t, endless.read, 2*maxPadding, name)
+	}
+	_, err := readAll(io.MultiReader(bytes.NewReader(tarball.Of()), iotest.ErrReader(io.ErrNoProgress)))
+	require.ErrorIs(t, err, io.ErrNoProgress, "it is not known what would have come")
+}
+
+// zeros is a reader without end, up to a point that no test may reach.
+type zeros struct{ read int }
+
+func (z *zeros) Read(p []byte) (int, error) {
+	if z.read > 1<<30 {
+		return 0, io.ErrShortBuffer
+	}
+	clear(p)
+	z.read += len(p)
+	return len(p), nil
+}
