@@ -13,7 +13,6 @@ import (
 	"github.com/synchestra-io/sandbox/internal/archive"
 	"github.com/synchestra-io/sandbox/internal/claims"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
-	"github.com/synchestra-io/sandbox/internal/stdio"
 	"github.com/synchestra-io/sandbox/internal/validate"
 	"github.com/synchestra-io/sandbox/isolation"
 )
@@ -180,7 +179,7 @@ func (p plan) writeTree(w io.Writer, root string, dirs []directory, claimed clai
 		}
 	}
 	if p.input != nil {
-		if err := tree.Copy(stdio.SafeReader(p.input)); err != nil {
+		if err := tree.Copy(p.input); err != nil {
 			return fmt.Errorf("InputTar: %w", err)
 		}
 	}

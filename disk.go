@@ -45,7 +45,7 @@ func (r *run) stageOnDisk(ctx context.Context, p plan, arch string, image docker
 	if err := r.createContainer(ctx, holder, config, isolation.Staging(mounts, shadowVolumes(image))); err != nil {
 		return nil, err
 	}
-	if err := upload.Tar(ctx, r.client, holder, archive.SingleFile(holder, 0o755, program)); err != nil {
+	if err := upload.Tar(ctx, r.client, holder, nil, archive.SingleFile(holder, 0o755, program)); err != nil {
 		return nil, err
 	}
 	if err := r.client.Start(ctx, holder, r.verify[holder]); err != nil {
@@ -55,7 +55,7 @@ func (r *run) stageOnDisk(ctx context.Context, p plan, arch string, image docker
 	for _, d := range dirs {
 		inside[d.path] = isolation.Part(path.Join(at, diskTree, d.path), d.path)
 	}
-	err = upload.Tar(ctx, r.client, holder, p.tree(path.Join(r.name, diskTree), image, dirs))
+	err = upload.Tar(ctx, r.client, holder, p.input, p.tree(path.Join(r.name, diskTree), image, dirs))
 	if noSpace(err) {
 		err = fmt.Errorf("InputTar does not fit into Limits.DiskMB %d: %w", p.limits.DiskMB, err)
 	}
@@ -86,7 +86,7 @@ func (l Limits) diskOptions() map[string]string {
 
 // diskFull tells whether there is no room left for one more file of one byte.
 func (r *run) diskFull(ctx context.Context) (bool, error) {
-	err := upload.Tar(ctx, r.client, r.stagingName(), archive.SingleFile(path.Join(r.name, diskProbe), 0o600, []byte{0}))
+	err := upload.Tar(ctx, r.client, r.stagingName(), nil, archive.SingleFile(path.Join(r.name, diskProbe), 0o600, []byte{0}))
 	if noSpace(err) {
 		return true, nil
 	}

@@ -36,10 +36,11 @@ type Job struct {
 	// discouraged.
 	Mounts []Mount
 	// InputTar is the source tree, as an uncompressed tar archive; nil = none. It
-	// is read once, as a stream, and not closed. The package documentation says
-	// which entries are accepted; an archive that is refused or damaged is an
-	// error. If a Read never returns, one goroutine remains after RunOnce has
-	// returned.
+	// is read once, as a stream, and not closed. After the archive's end, up to 1 MiB
+	// of padding is read. The package documentation says which entries are accepted;
+	// an archive that is refused or damaged is an error. No Read begins after the
+	// input has been staged. A Read that is under way when the run is cut off is not
+	// waited for: until it returns, one goroutine remains.
 	InputTar io.Reader
 	// InputDir is the absolute path of the directory that InputTar is unpacked
 	// into; "" = [DefaultInputDir]. It is writable even without InputTar.
@@ -55,8 +56,9 @@ type Job struct {
 
 	// Stdin is the command's standard input; nil = empty. The command sees its
 	// end. An error from Read other than io.EOF ends the run with that error. It is
-	// not an error if the command does not read Stdin or exits first. If a Read
-	// never returns, one goroutine remains after RunOnce has returned.
+	// not an error if the command does not read Stdin or exits first. No Read begins
+	// after the command has ended. One that is under way then is not waited for:
+	// until it returns, one goroutine remains, even after RunOnce has returned.
 	Stdin io.Reader
 	// Stdout and Stderr receive all of the command's output as it is produced;
 	// nil = none. Result.Logs is filled in either case. One goroutine writes to

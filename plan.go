@@ -12,6 +12,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/claims"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/stdio"
 	"github.com/synchestra-io/sandbox/internal/validate"
 )
 
@@ -23,12 +24,12 @@ type plan struct {
 	env      map[string]string
 	workDir  string
 	mounts   []Mount
-	input    io.Reader
+	input    *stdio.Source
 	inputDir string
 	collect  []string
 	limits   Limits
 
-	stdin          io.Reader
+	stdin          *stdio.Source
 	stdout, stderr io.Writer
 }
 
@@ -40,9 +41,9 @@ func newPlan(j Job, engineHost string) (plan, error) {
 		cmd:     slices.Clone(j.Cmd),
 		env:     maps.Clone(j.Env),
 		workDir: bad.OptionalPath("WorkDir", j.WorkDir),
-		input:   j.InputTar,
+		input:   stdio.NewSource(j.InputTar),
 		limits:  j.Limits.withDefaults(),
-		stdin:   j.Stdin, stdout: j.Stdout, stderr: j.Stderr,
+		stdin:   stdio.NewSource(j.Stdin), stdout: j.Stdout, stderr: j.Stderr,
 	}
 	p.image, p.pull = bad.Image(j.Image)
 	bad.Command(j.Cmd)

@@ -71,7 +71,7 @@ func childBounds() bounds.Bounds {
 	b := bounds.Default()
 	b.Call, b.Slow, b.Stall = 10*time.Second, 2*time.Second, 10*time.Second
 	b.Stop = time.Second
-	b.Drain, b.Writer, b.Reader, b.OOM = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
+	b.Drain, b.Writer, b.OOM = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
 	b.Cleanup = 3 * time.Second // a busy engine takes its time to kill
 	b.Grace = time.Second
 	return b

@@ -26,7 +26,7 @@ func interruptedBounds() bounds.Bounds {
 	b.Call, b.Slow, b.Stall = 3*time.Second, 6*time.Second, 3*time.Second
 	b.Stop, b.Drain, b.Cleanup = 6*time.Second, time.Second, 15*time.Second
 	b.Writer, b.Slack, b.OOM = 0, 0, 0 // no writer is slow, and nothing that must be lost passes
-	b.Reader, b.Settle = 300*time.Millisecond, 300*time.Millisecond
+	b.Settle = 300 * time.Millisecond
 	b.Grace = time.Second
 	return b
 }

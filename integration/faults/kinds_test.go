@@ -98,7 +98,7 @@ func faultBounds() bounds.Bounds {
 	b := bounds.Default() // Slack and OOM are a busy machine's, not a fault's
 	b.Call, b.Slow, b.Stall = 2*time.Second, 4*time.Second, 2*time.Second
 	b.Stop, b.Drain, b.Writer, b.Cleanup = 4*time.Second, time.Second, time.Second, 6*time.Second
-	b.Reader, b.Settle = 200*time.Millisecond, 200*time.Millisecond
+	b.Settle = 200 * time.Millisecond
 	return b
 }
 

@@ -20,7 +20,6 @@ type Bounds struct {
 	Writer  time.Duration // for a caller's Write after the exit, for all of them after a kill
 	Slack   time.Duration // by how much the output's end may seem to precede the exit
 	OOM     time.Duration // for the kernel's report of a kill for memory, after the exit
-	Reader  time.Duration // for a caller's Read after the upload, or the run, has ended
 	Settle  time.Duration // how long a create whose answer was lost may still succeed
 	Cleanup time.Duration // the whole clean-up of a run, and each removal of a Sweep
 	Grace   time.Duration // for clocks, after the time at which a run must have ended
@@ -38,7 +37,6 @@ func Default() Bounds {
 		Writer:  5 * time.Second,
 		Slack:   500 * time.Millisecond,
 		OOM:     500 * time.Millisecond,
-		Reader:  500 * time.Millisecond,
 		Settle:  2 * time.Second,
 		Cleanup: 30 * time.Second,
 		Grace:   5 * time.Minute,
@@ -48,7 +46,7 @@ func Default() Bounds {
 // Ending is how long a run can still take when its context has ended: a create
 // under way, the kill, the rest of the output, the clean-up.
 func (b Bounds) Ending() time.Duration {
-	return b.Slow + b.Reader + b.Stop + b.Writer + 2*b.Drain + b.Cleanup
+	return b.Slow + b.Stop + b.Writer + 2*b.Drain + b.Cleanup
 }
 
 type key struct{}

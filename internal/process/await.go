@@ -60,6 +60,7 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 			err, ended = context.Cause(ctx), true
 		}
 	}
+	p.input.Shut()
 	return end, timedOut, errors.Join(err, end.Err, p.drain(end))
 }
 
@@ -67,6 +68,7 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 // container had stopped before; a kill whose answer was lost counts as ours.
 func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
 	p.startWriteDeadline()
+	p.input.Shut()
 	bound := p.bounds.Stop
 	late := fmt.Errorf("no exit within %v of the kill request", bound)
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), bound, late)

@@ -17,7 +17,7 @@ import (
 
 // Options are what a container's run has beside the container.
 type Options struct {
-	Stdin          io.Reader     // nil = empty
+	Stdin          *stdio.Source // nil = empty
 	Stdout, Stderr io.Writer     // the caller's, nil = none
 	LogBytes       int64         // cap of Logs
 	Timeout        time.Duration // 0 = none
@@ -72,6 +72,7 @@ type process struct {
 	ended   time.Time           // when the output ended
 	lost    error               // why the output is not complete
 	begun   time.Time           // before the start
+	input   *stdio.Source       // nil = none
 	fed     <-chan error        // closed at the end of Stdin, after its error if there is one; nil without Stdin
 	exited  <-chan dockerx.Exit
 	unwait  context.CancelFunc
@@ -80,7 +81,7 @@ type process struct {
 }
 
 func newProcess(client *dockerx.Client, name string, b bounds.Bounds, o Options) *process {
-	return &process{client: client, name: name, bounds: b, verify: o.Verify, drained: make(chan struct{})}
+	return &process{client: client, name: name, bounds: b, verify: o.Verify, input: o.Stdin, drained: make(chan struct{})}
 }
 
 // outcome has the output; the process has ended, or was not attached to.
@@ -94,7 +95,7 @@ func (p *process) outcome() (out Outcome) {
 // start attaches, registers for the exit and starts, in this order, so that
 // neither a byte nor the exit is missed. Beside an error the process has ended.
 func (p *process) start(ctx context.Context, o Options) (err error) {
-	if p.stream, err = p.client.Attach(ctx, p.name, o.Stdin != nil); err != nil {
+	if p.stream, err = p.client.Attach(ctx, p.name, p.input != nil); err != nil {
 		return err
 	}
 	p.out = stdio.NewOutput(o.LogBytes, o.Stdout, o.Stderr)
@@ -109,8 +110,8 @@ func (p *process) start(ctx context.Context, o Options) (err error) {
 		p.release()
 		return err
 	}
-	if o.Stdin != nil {
-		p.fed = stdio.Feed(p.stream, p.stream.CloseWrite, o.Stdin) // release waits for its end
+	if p.input != nil {
+		p.fed = stdio.Feed(p.stream, p.stream.CloseWrite, p.input) // release waits for it
 	}
 	return nil
 }
@@ -162,11 +163,14 @@ func (p *process) startWriteDeadline() {
 	p.late = time.AfterFunc(p.bounds.Writer, p.out.CutOff)
 }
 
-// release ends the goroutines of a process and waits for them.
+// release ends the goroutines of a process and waits for them, but not for a caller's
+// Read or Write that is under way.
 func (p *process) release() {
+	p.input.Shut()
 	p.out.CutOff()
 	p.stream.Close()
 	<-p.drained
+	p.out.Wait()
 	p.unwait()
 	if p.exited != nil {
 		for range p.exited {
@@ -175,14 +179,8 @@ func (p *process) release() {
 	if p.late != nil {
 		p.late.Stop()
 	}
-	if p.fed != nil {
-		late := time.After(p.bounds.Reader)
-		for open := true; open; {
-			select {
-			case _, open = <-p.fed:
-			case <-late:
-				return
-			}
+	if p.fed != nil && !p.input.Busy() {
+		for range p.fed {
 		}
 	}
 }

@@ -62,9 +62,8 @@ var imports = map[string]map[string]string{
 		"github.com/docker/docker/api/types/container": "a type only, in the check before the start",
 	},
 	module + "/internal/upload": {
-		module + "/internal/bounds":  "how long it waits",
 		module + "/internal/dockerx": "the container",
-		module + "/internal/stdio":   "the error of a Read that calls Goexit",
+		module + "/internal/stdio":   "the caller's reader",
 	},
 	module + "/internal/leaktest": {"testing": "it is for tests"},
 	module + "/internal/validate": {"github.com/distribution/reference": "the grammar of images' names"},

@@ -14,7 +14,7 @@ func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 // What a caller's Read returns is passed on, and its panic is an error: the
 // caller's process must not go down in a goroutine that it does not know.
-func TestSafeReader(t *testing.T) {
+func TestSource(t *testing.T) {
 	for name, c := range map[string]struct {
 		r    io.Reader
 		n    int
@@ -32,7 +32,7 @@ func TestSafeReader(t *testing.T) {
 		"typed nil":      {(*strings.Reader)(nil), 0, "Read panicked: runtime error: invalid memory address or nil pointer dereference"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n, err := safeReader{c.r}.Read(make([]byte, 16))
+			n, err := NewSource(c.r).Read(make([]byte, 16))
 			require.Equal(t, c.n, n)
 			if c.want == "" {
 				require.NoError(t, err)
@@ -44,4 +44,25 @@ func TestSafeReader(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A reader that brings nothing again and again is not asked for ever; one that takes
+// its time is.
+func TestSourceWithoutProgress(t *testing.T) {
+	empty := 0
+	s := NewSource(readFunc(func(p []byte) (int, error) {
+		if empty++; empty%50 == 0 {
+			return copy(p, "x"), nil
+		}
+		return 0, nil
+	}))
+	n, err := io.CopyN(io.Discard, s, 10)
+	require.NoError(t, err)
+	require.EqualValues(t, 10, n)
+
+	s = NewSource(readFunc(func([]byte) (int, error) { return 0, nil }))
+	_, err = io.Copy(io.Discard, s)
+	require.ErrorIs(t, err, io.ErrNoProgress)
+	_, err = s.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.ErrNoProgress)
 }

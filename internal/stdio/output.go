@@ -24,8 +24,10 @@ type Output struct {
 	stderr io.Writer
 	next   chan chunk    // to the goroutine
 	taken  chan error    // its answer to each
+	served chan struct{} // closed when it has ended; nil without writers
 	failed chan error    // the first failed Write
-	cut    chan struct{} // closed when nothing more is handed over
+	gate   gate          // shut when no Write may begin any more
+	cut    chan struct{} // closed after that
 	once   sync.Once     // closes cut
 	count  atomic.Int64  // Writes that have returned
 	buf    []byte        // what the goroutine writes from
@@ -50,7 +52,8 @@ func NewOutput(logBytes int64, stdout, stderr io.Writer) *Output {
 		cut: make(chan struct{}),
 	}
 	if o.HasWriters() {
-		go o.serve() // ends with the stream, or when the caller's Write returns
+		o.served = make(chan struct{})
+		go o.serve() // Wait waits for it
 	}
 	return o
 }
@@ -92,11 +95,14 @@ func (t streamWriter) forward(p []byte) {
 		case o.next <- chunk{t.w, o.buf}:
 			select {
 			case err := <-o.taken:
-				if err != nil {
+				if err == nil {
+					return
+				}
+				if err != errCut {
 					o.broken = true
 					o.failed <- fmt.Errorf("%s: %w", t.name, err)
+					return
 				}
-				return
 			case <-o.cut:
 			}
 		case <-o.cut:
@@ -106,9 +112,13 @@ func (t streamWriter) forward(p []byte) {
 	o.missed += int64(len(p))
 }
 
+// errCut is the answer to what came too late to be written.
+var errCut = errors.New("cut off")
+
 // serve makes the Writes, and answers each.
 func (o *Output) serve() {
 	err := ErrGoexit
+	defer close(o.served)
 	defer func() {
 		if err == ErrGoexit {
 			o.taken <- err
@@ -116,11 +126,19 @@ func (o *Output) serve() {
 	}()
 	for c := range o.next {
 		err = ErrGoexit
-		err = writeAll(c.to, c.bytes)
-		o.count.Add(1)
+		err = o.write(c)
 		o.taken <- err
 	}
 	err = nil
+}
+
+func (o *Output) write(c chunk) error {
+	if !o.gate.enter() {
+		return errCut
+	}
+	defer o.gate.leave()
+	defer o.count.Add(1)
+	return writeAll(c.to, c.bytes)
 }
 
 // writeAll is a Write by the rules of os/exec: a short one is an error. So is a
@@ -141,8 +159,24 @@ func writeAll(w io.Writer, p []byte) (err error) {
 // End is called when the stream has ended, and lets the goroutine end.
 func (o *Output) End() { close(o.next) }
 
-// CutOff makes forward return; a Write that never returns keeps the goroutine.
-func (o *Output) CutOff() { o.once.Do(func() { close(o.cut) }) }
+// CutOff makes sure that no Write begins any more, and makes forward return.
+func (o *Output) CutOff() {
+	o.once.Do(func() {
+		o.gate.close()
+		close(o.cut)
+	})
+}
+
+// Cut is closed when the writers have been cut off.
+func (o *Output) Cut() <-chan struct{} { return o.cut }
+
+// Wait waits, after End and CutOff, for the goroutine. One that is in a Write of the
+// caller's it leaves alone: that may never return.
+func (o *Output) Wait() {
+	if o.served != nil && !o.gate.occupied() {
+		<-o.served
+	}
+}
 
 // Failed returns the error of the first Write that failed, once.
 func (o *Output) Failed() <-chan error { return o.failed }

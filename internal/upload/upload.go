@@ -5,16 +5,15 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 
-	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/stdio"
 )
 
-// Tar unpacks at "/" of a container the tar that write makes. An error of write's is
-// returned as it is. A Read that never returns in write keeps one goroutine.
-func Tar(ctx context.Context, client *dockerx.Client, container string, write func(io.Writer) error) error {
+// Tar unpacks at "/" of a container the tar that write makes, from input if it is not
+// nil. An error of write's is returned as it is. No Read of input begins after Tar has
+// returned; one that is under way then is not waited for, and keeps one goroutine.
+func Tar(ctx context.Context, client *dockerx.Client, container string, input *stdio.Source, write func(io.Writer) error) error {
 	read, out := io.Pipe()
 	body := pipeEnd{read}
 	written := make(chan error, 1)
@@ -28,14 +27,13 @@ func Tar(ctx context.Context, client *dockerx.Client, container string, write fu
 	}()
 	err := client.Upload(ctx, container, body)
 	body.Close()
+	input.Shut()
 	writeErr := errEnded
-	select {
-	case writeErr = <-written:
-	case <-time.After(bounds.From(ctx).Reader):
-		// A Read of the caller's does not return. Its goroutine ends when it does.
+	if !input.Busy() {
+		writeErr = <-written
 	}
 	switch {
-	case writeErr != nil && !errors.Is(writeErr, errEnded):
+	case writeErr != nil && !errors.Is(writeErr, errEnded) && !errors.Is(writeErr, stdio.ErrShut):
 		return writeErr
 	case writeErr != nil && err == nil:
 		return errors.New("the engine reported the upload as complete before it was")
