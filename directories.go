@@ -124,17 +124,14 @@ func (l Limits) nanoCPUs(have int) int64 {
 // directories and mounts of this run. staged has the mounts of the directories
 // that are volumes.
 func (p plan) preset(dirs []directory, staged map[string]mount.Mount, engine dockerx.Engine, runtime string) isolation.Preset {
-	preset := isolation.Preset{
-		NanoCPUs:       p.limits.nanoCPUs(engine.CPUs),
-		MemoryBytes:    p.limits.MemoryMB << 20,
-		PidsLimit:      p.limits.PIDs,
-		NetworkMode:    p.limits.Network,
-		Tmpfs:          map[string]string{},
-		Runtime:        runtime,
-		FileBytes:      p.limits.fileBytes(),
-		StrictSeccomp:  engine.TakesProfile && !engine.OwnersSeccomp(),
-		BuiltinSeccomp: engine.KnowsBuiltin && !engine.OwnersSeccomp(),
-	}
+	preset := basePreset(engine)
+	preset.NanoCPUs = p.limits.nanoCPUs(engine.CPUs)
+	preset.MemoryBytes = p.limits.MemoryMB << 20
+	preset.PidsLimit = p.limits.PIDs
+	preset.NetworkMode = p.limits.Network
+	preset.Tmpfs = map[string]string{}
+	preset.Runtime = runtime
+	preset.FileBytes = p.limits.fileBytes()
 	for _, d := range dirs {
 		if d.volume {
 			preset.Mounts = append(preset.Mounts, staged[d.path])
@@ -146,6 +143,15 @@ func (p plan) preset(dirs []directory, staged map[string]mount.Mount, engine doc
 		preset.Mounts = append(preset.Mounts, isolation.Bind(m.Source, m.Target, m.ReadOnly))
 	}
 	return preset
+}
+
+// basePreset is the hardening of every container that runs: the fixed preset, with the
+// seccomp profile that the engine takes.
+func basePreset(engine dockerx.Engine) isolation.Preset {
+	return isolation.Preset{
+		StrictSeccomp:  engine.TakesProfile && !engine.OwnersSeccomp(),
+		BuiltinSeccomp: engine.KnowsBuiltin && !engine.OwnersSeccomp(),
+	}
 }
 
 // shadowVolumes keeps the image's VOLUMEs from being copied for a container that runs

@@ -30,37 +30,86 @@ const (
 // second container, the holder, does. It runs our own pause program and nothing else.
 // The job's directories are bind mounts of directories in the volume, so that they
 // share the cap.
-func (r *run) stageOnDisk(ctx context.Context, p plan, arch string, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
-	program, known := pause.Program(arch)
+func (r *run) stageOnDisk(ctx context.Context, p plan, engine dockerx.Engine, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
+	program, known := pause.Program(engine.Architecture)
 	if !known {
-		return nil, fmt.Errorf("Limits.DiskMB %d: %w: there is no pause program for architecture %q", p.limits.DiskMB, ErrUnsupported, arch)
+		return nil, fmt.Errorf("Limits.DiskMB %d: %w: there is no pause program for architecture %q", p.limits.DiskMB, ErrUnsupported, engine.Architecture)
 	}
-	name, holder := r.name+"-0", r.stagingName()
-	at, err := r.createVolume(ctx, name, p.limits.diskOptions())
+	disk := r.name + "-0"
+	at, err := r.createVolume(ctx, disk, p.limits.diskOptions())
 	if err != nil {
 		return nil, p.limits.explainDisk(err)
 	}
-	mounts := []mount.Mount{isolation.Volume(name, path.Join("/", r.name), r.labels)}
-	config := isolation.Program(image.ID, "/"+holder, r.labels)
-	if err := r.createContainer(ctx, holder, config, isolation.Staging(mounts, shadowVolumes(image))); err != nil {
+	if err := r.createHolder(ctx, engine, image, disk, program); err != nil {
 		return nil, err
 	}
-	if err := upload.Tar(ctx, r.client, holder, nil, archive.SingleFile(holder, 0o755, program)); err != nil {
-		return nil, err
-	}
-	if err := r.client.Start(ctx, holder, r.verify[holder]); err != nil {
+	if err := r.client.Start(ctx, r.stagingName(), r.verify[r.stagingName()]); err != nil {
 		return nil, p.limits.explainDisk(err)
 	}
 	inside := map[string]mount.Mount{}
 	for _, d := range dirs {
 		inside[d.path] = isolation.Part(path.Join(at, diskTree, d.path), d.path)
 	}
-	err = upload.Tar(ctx, r.client, holder, p.input, p.tree(path.Join(r.name, diskTree), image, dirs))
+	err = upload.Tar(ctx, r.client, r.stagingName(), r.diskDir(), p.input, p.tree(diskTree, image, dirs))
 	if noSpace(err) {
 		err = fmt.Errorf("InputTar does not fit into Limits.DiskMB %d: %w", p.limits.DiskMB, err)
 	}
 	return inside, err
 }
+
+// diskDir is where the holder has the disk, a path that no image has.
+func (r *run) diskDir() string { return path.Join("/", r.name) }
+
+// createHolder makes the container that holds the disk, with its program. Its root
+// filesystem is read-only, so the program comes in through a volume of its own, which
+// the engine makes together with the container.
+func (r *run) createHolder(ctx context.Context, engine dockerx.Engine, image dockerx.Image, disk string, program []byte) error {
+	const file = "pause"
+	holder, volume := r.stagingName(), r.name+"-1"
+	dir := path.Join("/", holder)
+	preset := holderPreset(engine)
+	preset.Mounts = []mount.Mount{isolation.Volume(disk, r.diskDir(), r.labels), isolation.Volume(volume, dir, r.labels)}
+	preset.Tmpfs = shadowVolumes(image)
+	config := isolation.Program(image.ID, path.Join(dir, file), r.labels)
+	if err := r.createContainer(ctx, holder, config, preset.HostConfig(), volume); err != nil {
+		return err
+	}
+	return upload.Tar(ctx, r.client, holder, dir, nil, archive.SingleFile(file, 0o555, program))
+}
+
+// The holder's limits are for its start: a runtime needs up to 5 MiB in it, and with a
+// tenth of a CPU twice the time. The program itself needs next to nothing. Files on the
+// disk count against none of them: what the engine writes counts for the engine, and
+// what the job wrote counts for the parent of the job's cgroup after its end.
+const (
+	holderMemory   = 16 << 20
+	holderNanoCPUs = 250_000_000
+	holderPIDs     = 2 // the init and the program
+)
+
+// holderPreset is the job's hardening with the holder's limits, as far as the engine
+// enforces limits. It runs nothing foreign, so the runtime is the usual one: others may
+// count their own processes and memory.
+func holderPreset(engine dockerx.Engine) isolation.Preset {
+	preset := basePreset(engine)
+	if _, known := engine.Runtimes[usualRuntime]; known && engine.DefaultRuntime != usualRuntime {
+		preset.Runtime = usualRuntime
+	}
+	enforced := engine.EnforcedBy(preset.Runtime)
+	if enforced.Memory {
+		preset.MemoryBytes = holderMemory
+	}
+	if enforced.CPU {
+		preset.NanoCPUs = holderNanoCPUs
+	}
+	if enforced.PIDs {
+		preset.PidsLimit = holderPIDs
+	}
+	return preset
+}
+
+// usualRuntime is the runtime that every Docker Engine has.
+const usualRuntime = "runc"
 
 // explainDisk names the field when the engine refuses the disk.
 func (l Limits) explainDisk(err error) error {
@@ -86,7 +135,7 @@ func (l Limits) diskOptions() map[string]string {
 
 // diskFull tells whether there is no room left for one more file of one byte.
 func (r *run) diskFull(ctx context.Context) (bool, error) {
-	err := upload.Tar(ctx, r.client, r.stagingName(), nil, archive.SingleFile(path.Join(r.name, diskProbe), 0o600, []byte{0}))
+	err := upload.Tar(ctx, r.client, r.stagingName(), r.diskDir(), nil, archive.SingleFile(diskProbe, 0o600, []byte{0}))
 	if noSpace(err) {
 		return true, nil
 	}

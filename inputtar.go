@@ -37,5 +37,5 @@ func (r *run) stageInVolumes(ctx context.Context, p plan, image dockerx.Image, d
 	if err := r.createContainer(ctx, name, config, isolation.Staging(staged, shadowVolumes(image))); err != nil {
 		return nil, err
 	}
-	return inside, upload.Tar(ctx, r.client, name, p.input, p.tree(r.name, image, dirs))
+	return inside, upload.Tar(ctx, r.client, name, "/", p.input, p.tree(r.name, image, dirs))
 }

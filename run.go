@@ -74,13 +74,18 @@ func (r *run) createVolume(ctx context.Context, name string, options map[string]
 	return at, err
 }
 
-// createContainer makes a container that is killed and removed at the run's end.
-func (r *run) createContainer(ctx context.Context, name string, config *container.Config, host *container.HostConfig) error {
+// createContainer makes a container that is killed and removed at the run's end, and
+// after it the volumes that the engine makes together with it.
+func (r *run) createContainer(ctx context.Context, name string, config *container.Config, host *container.HostConfig, volumes ...string) error {
 	r.verify[name] = func(gotHost *container.HostConfig, got *container.Config) error {
 		return isolation.Verify(host, gotHost, config, got)
 	}
 	return r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
-		return r.client.Remove(ctx, name, unsure)
+		err := r.client.Remove(ctx, name, unsure)
+		for _, volume := range volumes {
+			err = errors.Join(err, r.client.RemoveVolume(ctx, volume, 0)) // no create is under way any more
+		}
+		return err
 	}, func(ctx context.Context) error {
 		return r.client.Create(ctx, name, config, host)
 	})

@@ -79,7 +79,7 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 	run.label(ctx, engine)
 	var staged map[string]mount.Mount
 	if p.limits.DiskMB > 0 {
-		staged, err = run.stageOnDisk(ctx, p, engine.Architecture, image, dirs)
+		staged, err = run.stageOnDisk(ctx, p, engine, image, dirs)
 	} else {
 		staged, err = run.stageInVolumes(ctx, p, image, dirs)
 	}

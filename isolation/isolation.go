@@ -158,10 +158,9 @@ func (p Preset) resources() container.Resources {
 }
 
 // Staging returns the configuration of the container through which volumes are
-// filled. That container never runs, or runs a program that only waits, so it needs
-// no network and no limits. It differs from the hardened preset in one flag: its
-// root filesystem is writable, because the engine refuses an upload to "/"
-// otherwise.
+// filled. That container never runs, so it needs no network and no limits. It differs
+// from the hardened preset in one flag: its root filesystem is writable, because the
+// engine refuses an upload to "/" otherwise.
 func Staging(mounts []mount.Mount, tmpfs map[string]string) *container.HostConfig {
 	h := Preset{NetworkMode: "none", Mounts: mounts, Tmpfs: tmpfs}.HostConfig()
 	h.ReadonlyRootfs = false

@@ -15,18 +15,19 @@ import (
 // have certainly stopped: a process inside could otherwise swap a link under
 // the engine's hands (CVE-2026-41568, CVE-2026-42306).
 
-// Upload unpacks a plain tar at "/" of a container. Writes go through to its
-// volumes. The engine's silence is bounded, the reader's is not: tar is closed,
+// Upload unpacks a plain tar in a directory of a container. Writes go through to its
+// volumes. If the root filesystem is read-only, the directory must be in a volume. The
+// engine's silence is bounded, the reader's is not: tar is closed,
 // which must end a Read under way, when ctx ends and when the engine is lost,
 // since the HTTP transport waits for that Read whatever happens.
-func (c *Client) Upload(ctx context.Context, name string, tar io.ReadCloser) error {
+func (c *Client) Upload(ctx context.Context, name, dir string, tar io.ReadCloser) error {
 	ctx, dog := watch(ctx, "upload")
 	defer dog.stop()
 	unblock := func() { tar.Close() }
 	defer context.AfterFunc(ctx, unblock)()
 	ctx = whenLost(ctx, unblock)
 	// CopyUIDGID stays off: 20.10 looks the user up in the image's passwd.
-	err := c.api().CopyToContainer(ctx, name, "/", dog.source(tar), container.CopyToContainerOptions{})
+	err := c.api().CopyToContainer(ctx, name, dir, dog.source(tar), container.CopyToContainerOptions{})
 	if errors.Is(err, io.ErrClosedPipe) && ctx.Err() == nil {
 		return errors.New("upload: the connection to the engine was lost") // so tar was closed
 	}

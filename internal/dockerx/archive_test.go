@@ -89,7 +89,7 @@ func TestUpload(t *testing.T) {
 				require.Empty(t, r.FormValue("copyUIDGID"))
 				got, _ = io.ReadAll(r.Body) // what is missing shows in the comparison
 			}})
-			require.NoError(t, engine.Upload(context.Background(), "c", io.NopCloser(r)))
+			require.NoError(t, engine.Upload(context.Background(), "c", "/", io.NopCloser(r)))
 			require.Equal(t, tar, string(got))
 		})
 	}
@@ -98,12 +98,12 @@ func TestUpload(t *testing.T) {
 func TestUploadFails(t *testing.T) {
 	unreadable := errors.New("unreadable")
 	engine := fakeEngine(t, routes{uploadRoute: func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }})
-	require.ErrorIs(t, engine.Upload(context.Background(), "c", io.NopCloser(iotest.ErrReader(unreadable))), unreadable)
+	require.ErrorIs(t, engine.Upload(context.Background(), "c", "/", io.NopCloser(iotest.ErrReader(unreadable))), unreadable)
 
 	// The answer counts, also while the reader has more to give.
 	refusing := fakeEngine(t, routes{uploadRoute: inTurn(refused(400, "rootfs is read-only")).serve})
 	inTime(t, func() {
-		require.ErrorContains(t, refusing.Upload(context.Background(), "c", io.NopCloser(zeros{})), "rootfs is read-only")
+		require.ErrorContains(t, refusing.Upload(context.Background(), "c", "/", io.NopCloser(zeros{})), "rootfs is read-only")
 	})
 }
 
@@ -115,7 +115,7 @@ func TestUploadToAnEngineThatGoes(t *testing.T) {
 		conn.Close()
 	}})
 	never, _ := io.Pipe()
-	inTime(t, func() { require.Error(t, engine.Upload(context.Background(), "c", never)) })
+	inTime(t, func() { require.Error(t, engine.Upload(context.Background(), "c", "/", never)) })
 	_, err := never.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.ErrClosedPipe)
 }
@@ -138,7 +138,7 @@ func TestUploadWatchdog(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			engine := fakeEngine(t, routes{uploadRoute: c.engine})
 			inTime(t, func() {
-				err := engine.Upload(brief, "c", io.NopCloser(c.tar))
+				err := engine.Upload(brief, "c", "/", io.NopCloser(c.tar))
 				require.ErrorContains(t, err, "upload: no progress from the engine for 100ms")
 			})
 		})

@@ -33,7 +33,7 @@ var calls = map[string]call{
 	"Stat":         func(ctx context.Context, c *Client) error { _, _, err := c.Stat(ctx, "c", "/p"); return err },
 	"Download":     func(ctx context.Context, c *Client) error { _, err := c.Download(ctx, "c", "/p"); return err },
 	"Upload": func(ctx context.Context, c *Client) error {
-		return c.Upload(ctx, "c", io.NopCloser(strings.NewReader("tar")))
+		return c.Upload(ctx, "c", "/", io.NopCloser(strings.NewReader("tar")))
 	},
 }
 

@@ -86,7 +86,7 @@ func TestSlowIsNotSilent(t *testing.T) {
 	})
 	atOnce(t, map[string]call{
 		"upload": func(ctx context.Context, c *Client) error {
-			return c.Upload(ctx, "c", io.NopCloser(io.LimitReader(after(total), 1)))
+			return c.Upload(ctx, "c", "/", io.NopCloser(io.LimitReader(after(total), 1)))
 		},
 		"download": func(ctx context.Context, c *Client) error {
 			body, err := c.Download(ctx, "c", "/a b/c")

@@ -10,10 +10,10 @@ import (
 	"github.com/synchestra-io/sandbox/internal/stdio"
 )
 
-// Tar unpacks at "/" of a container the tar that write makes, from input if it is not
-// nil. An error of write's is returned as it is. No Read of input begins after Tar has
+// Tar unpacks in a directory of a container the tar that write makes, from input if it is
+// not nil. An error of write's is returned as it is. No Read of input begins after Tar has
 // returned; one that is under way then is not waited for, and keeps one goroutine.
-func Tar(ctx context.Context, client *dockerx.Client, container string, input *stdio.Source, write func(io.Writer) error) error {
+func Tar(ctx context.Context, client *dockerx.Client, container, dir string, input *stdio.Source, write func(io.Writer) error) error {
 	read, out := io.Pipe()
 	body := pipeEnd{read}
 	written := make(chan error, 1)
@@ -25,7 +25,7 @@ func Tar(ctx context.Context, client *dockerx.Client, container string, input *s
 		}()
 		err = write(out)
 	}()
-	err := client.Upload(ctx, container, body)
+	err := client.Upload(ctx, container, dir, body)
 	body.Close()
 	input.Shut()
 	writeErr := errEnded

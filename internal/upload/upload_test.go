@@ -75,7 +75,7 @@ func TestInputFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			client, input := engine(t, takeAll), stdio.NewSource(c.read)
 			inTime(t, func() {
-				require.ErrorIs(t, Tar(context.Background(), client, "c", input, copyOf(input)), c.want)
+				require.ErrorIs(t, Tar(context.Background(), client, "c", "/", input, copyOf(input)), c.want)
 			})
 		})
 	}
@@ -93,7 +93,7 @@ func TestNoReadAfterTheUpload(t *testing.T) {
 			}
 			return len(p), nil
 		}))
-		require.Error(t, Tar(context.Background(), client, "c", input, copyOf(input)))
+		require.Error(t, Tar(context.Background(), client, "c", "/", input, copyOf(input)))
 		if !input.Busy() {
 			over.Store(true)
 		}
@@ -119,7 +119,7 @@ func TestReadThatIsPending(t *testing.T) {
 				<-over
 				return 0, io.EOF
 			})))
-			inTime(t, func() { require.Error(t, Tar(ctx, client, "c", input, copyOf(input))) })
+			inTime(t, func() { require.Error(t, Tar(ctx, client, "c", "/", input, copyOf(input))) })
 			require.Equal(t, name == "canceled", ctx.Err() != nil)
 			cancel()
 		})
