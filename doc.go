@@ -50,6 +50,12 @@
 //	pax global headers            skipped; git archive writes one
 //	devices, fifos, sparse files  refused, as are all other types
 //	absolute names, ".." in names refused, as are entries below a symbolic link
+//	more than 300,000 entries     refused, as are more than 60,000 directories
+//	more than 32 MiB of names     refused, as are names of more than 3072 bytes or 128 components
+//
+// The directories that only the names of others imply count as entries, and the targets
+// of links as names. These bounds leave room for a checkout of the Linux kernel and for a
+// node_modules of 200,000 files. No input costs the caller more than 128 MiB of memory.
 //
 // A refused or damaged archive is an error, and nothing runs.
 //

@@ -58,6 +58,7 @@ func TestInputRefused(t *testing.T) {
 		"dot dot":         {tarball.Of(tarball.File{Name: "../../x"}), `entry "../../x": the name contains ".."`},
 		"below a link":    {tarball.Of(tarball.File{Name: "l", Kind: tar.TypeSymlink, Link: "/etc"}, tarball.File{Name: "l/x"}), `entry "l/x": it is below the symbolic link "l"`},
 		"escaping link":   {tarball.Of(tarball.File{Name: "h", Kind: tar.TypeLink, Link: "../h"}), `entry "h": hard link to "../h"`},
+		"too deep":        {tarball.Of(tarball.File{Name: strings.Repeat("d/", 128) + "f"}), "the name has 129 components, which is more than 128"},
 		"device":          {tarball.Of(tarball.File{Name: "d", Kind: tar.TypeChar}), `entry "d": devices are refused`},
 		"fifo":            {tarball.Of(tarball.File{Name: "f", Kind: tar.TypeFifo}), `entry "f": fifos are refused`},
 	} {

@@ -15,14 +15,6 @@ import (
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
-// Bounds of an archive's names: how long a path Linux accepts, and how many names
-// the caller's memory should hold.
-const (
-	MaxPath    = 3072 // leaves room for InputDir within the kernel's 4096
-	MaxName    = 255
-	MaxEntries = 1 << 20
-)
-
 // Rewriter rewrites a caller's tar for the engine. Every entry it writes
 // belongs to 65532:65532, lies below prefix, and follows entries for all of its
 // parents, which the engine would otherwise create as root.
@@ -30,18 +22,21 @@ type Rewriter struct {
 	out     *tar.Writer
 	prefix  string // such as "sandbox-1f…/workspace"
 	claimed claims.Names
-	kinds   map[string]byte // type of each name written; "" is the tree's root
-	buf     []byte          // for the content of files
+	kinds   kinds
+	left    budget
+	buf     []byte // for the content of files
 }
 
 // NewRewriter returns a Rewriter that writes to w, with the tree below the directory
 // prefix, in which some names are claimed. The first entry must be that directory: see
 // [Rewriter.Directory].
 func NewRewriter(w io.Writer, prefix string, claimed claims.Names) *Rewriter {
-	return &Rewriter{
+	t := &Rewriter{
 		out: tar.NewWriter(w), prefix: prefix, claimed: claimed,
-		kinds: map[string]byte{"": tar.TypeDir}, buf: make([]byte, 32<<10),
+		kinds: kinds{}, left: budget{MaxEntries, MaxDirectories, MaxNameBytes}, buf: make([]byte, 32<<10),
 	}
+	t.kinds.set("", tar.TypeDir)
+	return t
 }
 
 // Directory writes a directory by its name in the output: the tree's own root, or
@@ -66,7 +61,8 @@ func (t *Rewriter) Copy(input io.Reader) error {
 			return err
 		}
 		if err := t.entry(h, in); err != nil {
-			return fmt.Errorf("entry %q: %w", h.Name, cutShort(err))
+			// A PAX record holds names of up to a megabyte.
+			return fmt.Errorf("entry %.*q: %w", MaxName, h.Name, cutShort(err))
 		}
 	}
 }
@@ -76,7 +72,7 @@ func (t *Rewriter) Close() error { return t.out.Close() }
 
 func (t *Rewriter) entry(h *tar.Header, body io.Reader) error {
 	if h.Typeflag == tar.TypeXGlobalHeader {
-		return nil // metadata, which git archive writes
+		return t.left.take(false, 0) // metadata, which git archive writes
 	}
 	name, err := localName(h.Name)
 	if err != nil {
@@ -90,12 +86,12 @@ func (t *Rewriter) entry(h *tar.Header, body io.Reader) error {
 		if kind != tar.TypeDir {
 			return errors.New("the tree's root is not a directory")
 		}
-		return nil // it has its header already
+		return t.left.take(false, 0) // it has its header already
 	}
 	if err := t.claimed.Check(name, kind); err != nil {
 		return err
 	}
-	if was, ok := t.kinds[name]; ok && was != regular(kind) {
+	if was, ok := t.kinds.of(name); ok && was != regular(kind) {
 		return errors.New("the name occurs twice, with different types")
 	}
 	if err := t.parents(path.Dir(name)); err != nil {
@@ -118,7 +114,7 @@ func (t *Rewriter) entry(h *tar.Header, body io.Reader) error {
 			return err
 		}
 		if out.Linkname == out.Name {
-			return nil // GNU tar's entry for a file that it was given twice
+			return t.left.take(false, 0) // GNU tar's entry for a file that it was given twice
 		}
 	}
 	return t.emit(name, out, body)
@@ -126,8 +122,9 @@ func (t *Rewriter) entry(h *tar.Header, body io.Reader) error {
 
 // emit writes one entry and remembers its type.
 func (t *Rewriter) emit(name string, h *tar.Header, body io.Reader) error {
-	if len(t.kinds) >= MaxEntries {
-		return fmt.Errorf("more than %d files and directories", MaxEntries)
+	_, known := t.kinds.of(name)
+	if err := t.left.take(h.Typeflag == tar.TypeDir && !known, len(name)+len(h.Linkname)); err != nil {
+		return err
 	}
 	h.Uid, h.Gid = isolation.UID, isolation.GID
 	if h.ModTime.IsZero() {
@@ -139,7 +136,7 @@ func (t *Rewriter) emit(name string, h *tar.Header, body io.Reader) error {
 	if err := t.out.WriteHeader(h); err != nil {
 		return err
 	}
-	t.kinds[name] = regular(h.Typeflag)
+	t.kinds.set(name, regular(h.Typeflag))
 	if h.Typeflag != tar.TypeReg {
 		return nil
 	}
@@ -154,7 +151,7 @@ func (t *Rewriter) parents(dir string) error {
 	if dir == "." {
 		return nil
 	}
-	switch kind, ok := t.kinds[dir]; {
+	switch kind, ok := t.kinds.of(dir); {
 	case ok && kind == tar.TypeDir:
 		return nil
 	case ok && kind == tar.TypeSymlink:
@@ -176,64 +173,10 @@ func (t *Rewriter) parents(dir string) error {
 func (t *Rewriter) linkTarget(target string) (string, error) {
 	name, err := localName(target)
 	if err != nil {
-		return "", fmt.Errorf("hard link to %q: %w", target, err)
+		return "", fmt.Errorf("hard link to %.*q: %w", MaxName, target, err)
 	}
-	if kind, ok := t.kinds[name]; !ok || kind != tar.TypeReg {
-		return "", fmt.Errorf("hard link to %q, which is not a regular file earlier in the archive", target)
+	if kind, ok := t.kinds.of(name); !ok || kind != tar.TypeReg {
+		return "", fmt.Errorf("hard link to %.*q, which is not a regular file earlier in the archive", MaxName, target)
 	}
 	return path.Join(t.prefix, name), nil
-}
-
-// localName returns an entry's name clean and without trailing slash; "" is the
-// tree's root.
-func localName(name string) (string, error) {
-	switch {
-	case name == "":
-		return "", errors.New("the name is empty")
-	case path.IsAbs(name):
-		return "", errors.New("the name is absolute; names must be relative to InputDir")
-	case len(name) > MaxPath:
-		return "", fmt.Errorf("the name is longer than %d bytes", MaxPath)
-	case strings.ContainsRune(name, 0):
-		return "", errors.New("the name contains a NUL byte")
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == ".." {
-			return "", errors.New(`the name contains ".."`)
-		}
-		if len(part) > MaxName {
-			return "", fmt.Errorf("a component of the name is longer than %d bytes", MaxName)
-		}
-	}
-	if clean := path.Clean(name); clean != "." {
-		return clean, nil
-	}
-	return "", nil
-}
-
-// entryKind maps the types of regular files to one and refuses what is neither
-// a file, a directory nor a link.
-func entryKind(h *tar.Header) (byte, error) {
-	switch h.Typeflag {
-	case tar.TypeReg, tar.TypeCont:
-		return tar.TypeReg, nil
-	case tar.TypeDir, tar.TypeSymlink, tar.TypeLink:
-		return h.Typeflag, nil
-	case tar.TypeChar, tar.TypeBlock:
-		return 0, errors.New("devices are refused")
-	case tar.TypeFifo:
-		return 0, errors.New("fifos are refused")
-	}
-	return 0, fmt.Errorf("entries of type %q are refused", h.Typeflag)
-}
-
-func fileMode(h *tar.Header) int64 { return h.Mode&0o777 | 0o600 }
-
-// regular is the type of what an entry leaves behind: a hard link is one more
-// name of a regular file.
-func regular(kind byte) byte {
-	if kind == tar.TypeLink {
-		return tar.TypeReg
-	}
-	return kind
 }
