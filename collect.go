@@ -22,8 +22,10 @@ func (p plan) readingTime() time.Duration {
 }
 
 // collect fills in the artifacts, and whether the disk is full. The container has
-// stopped.
+// stopped. If it was killed, this is a part of the run's ending.
 func (r *run) collect(ctx context.Context, p plan, dirs []directory, staged map[string]mount.Mount, exit dockerx.Exit, res *Result) (err error) {
+	ctx, release := r.ending.Bind(ctx)
+	defer release()
 	res.Artifacts, res.Uncollected, err = r.artifacts(ctx, p, dirs, exit)
 	if err != nil || p.limits.DiskMB == 0 {
 		return err

@@ -116,9 +116,21 @@
 // everything in the container is killed and [Result.TimedOut] is set. The output and
 // the artifacts produced so far are kept, and the error is nil.
 //
-// The context bounds everything else. When it ends, the run ends with an error that
-// wraps the context's error; the Result holds the output produced so far and no
-// artifacts. Calls to the engine that should be short have bounds of their own.
+// The context bounds everything else, after the command's exit as well. When it ends,
+// the run ends with an error that wraps the context's error; the Result holds the
+// output produced so far and no artifacts. Calls to the engine that should be short
+// have bounds of their own.
+//
+// Whatever cuts a run off has one ending of at most 30 seconds: a timeout, the end of
+// the context, [Runner.Close], and a reader or writer that fails. It covers the kill,
+// the rest of the output, the artifacts after a timeout, and the clean-up. Readers are
+// not read any more, and outstanding Writes have five seconds. So RunOnce returns
+// within 30 seconds of the end of its context whatever the engine does, and within 7
+// if the engine answers promptly. If artifacts cannot be read in the ending of a
+// timeout, the error has Op [OpCollect].
+//
+// A command that ends by itself cuts nothing off: a slow writer and a large artifact
+// are waited for as long as they make progress and the context has not ended.
 //
 // # Many jobs
 //

@@ -12,6 +12,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/cleanup"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/ending"
 	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/internal/process"
 	"github.com/synchestra-io/sandbox/isolation"
@@ -22,6 +23,7 @@ import (
 type run struct {
 	client *dockerx.Client
 	bounds bounds.Bounds
+	ending *ending.Ending // of the run, when it is cut off, and at the latest of its clean-up
 	id     string
 	name   string
 	limits owner.Limits // of the command, as far as they are known
@@ -36,7 +38,7 @@ func newRun(ctx context.Context, client *dockerx.Client) *run {
 	id := owner.NewID(ctx)
 	owner.Begin(id)
 	return &run{
-		client: client, bounds: bounds.From(ctx), id: id, name: owner.NamePrefix + id,
+		client: client, bounds: bounds.From(ctx), ending: ending.New(ctx), id: id, name: owner.NamePrefix + id,
 		verify: map[string]func(*container.HostConfig, *container.Config) error{},
 	}
 }
@@ -45,9 +47,10 @@ func newRun(ctx context.Context, client *dockerx.Client) *run {
 func (r *run) stagingName() string { return r.name + "-stage" }
 
 // end undoes everything. What could not be removed is a Sweep's from now on.
-func (r *run) end(ctx context.Context) error {
+func (r *run) end() error {
 	defer owner.End(r.id)
-	return r.undo.Run(ctx, r.bounds.Cleanup)
+	defer r.ending.Close()
+	return r.undo.Run(r.ending.All())
 }
 
 // label fills in the run's labels. Its expiry is by the engine's clock, which
@@ -55,12 +58,16 @@ func (r *run) end(ctx context.Context) error {
 func (r *run) label(ctx context.Context, engine dockerx.Engine) {
 	var expires time.Time
 	if deadline, bounded := ctx.Deadline(); bounded {
-		left := owner.Sum(time.Until(deadline), r.bounds.Ending())
+		left := owner.Sum(time.Until(deadline), r.bounds.Return())
 		expires = r.client.Time(engine, time.Now()).Add(left)
 	}
 	r.labels = owner.Labels(r.id, expires)
 	r.limits.Label(r.labels)
 }
+
+// endingTime is how long after its Timeout a run can have a running container, for a Sweep
+// that counts from the command's start: the run counts from the answer to it.
+func (r *run) endingTime() time.Duration { return owner.Sum(r.bounds.Slow, r.bounds.Return()) }
 
 // createVolume makes a volume that is removed at the run's end, and returns where
 // the engine has it.
@@ -100,7 +107,11 @@ func (r *run) create(ctx context.Context, remove func(context.Context, time.Dura
 	var unsure time.Duration
 	r.undo.Push(func(ctx context.Context) error { return remove(ctx, unsure) })
 	err := do(ctx)
-	if !dockerx.OutcomeKnown(err) {
+	switch {
+	case dockerx.OutcomeKnown(err):
+	case ctx.Err() != nil: // it was given up early
+		unsure = max(r.bounds.Settle, r.bounds.Rest)
+	default:
 		unsure = r.bounds.Settle
 	}
 	return err
@@ -130,7 +141,7 @@ func (r *run) checkStaged(ctx context.Context, p plan, staged map[string]mount.M
 func (r *run) execute(ctx context.Context, p plan, res *Result) (dockerx.Exit, error) {
 	out, err := process.Run(ctx, r.client, r.name, process.Options{
 		Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, LogBytes: p.limits.LogBytes,
-		Timeout: p.limits.Timeout, MemoryCapped: p.limits.MemoryMB > 0, Verify: r.verify[r.name],
+		Timeout: p.limits.Timeout, MemoryCapped: p.limits.MemoryMB > 0, Ending: r.ending, Verify: r.verify[r.name],
 	})
 	res.Logs, res.LogsDropped = out.Logs, out.LogsDropped
 	if !out.Started {

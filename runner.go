@@ -68,7 +68,7 @@ func New(o Options) (*Runner, error) {
 }
 
 // Close ends all runs and sweeps in progress, which then report [ErrClosed], and
-// waits until they have cleaned up. If that takes longer than 136 seconds, Close
+// waits until they have cleaned up. If that takes longer than 30 seconds, Close
 // returns an error that wraps [ErrCleanup]. Other methods return ErrClosed after
 // Close. Close may be called more than once.
 func (r *Runner) Close() error {
@@ -104,7 +104,7 @@ func (r *Runner) enter(ctx context.Context) (_ context.Context, leave func(), er
 		return nil, nil, ErrClosed
 	}
 	r.active.Add(1)
-	r.ending = max(r.ending, bounds.From(ctx).Ending())
+	r.ending = max(r.ending, bounds.From(ctx).Return())
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(r.life, func() { cancel(ErrClosed) })
 	return ctx, func() { stop(); cancel(nil); r.active.Done() }, nil

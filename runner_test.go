@@ -157,7 +157,7 @@ func TestClosedRunner(t *testing.T) {
 func TestCloseIsBounded(t *testing.T) {
 	r, err := New(Options{})
 	require.NoError(t, err)
-	ctx, leave, err := r.enter(bounds.With(context.Background(), bounds.Bounds{Stop: 100 * time.Millisecond}))
+	ctx, leave, err := r.enter(bounds.With(context.Background(), bounds.Bounds{Ending: 100 * time.Millisecond}))
 	require.NoError(t, err)
 	err = r.Close()
 	require.ErrorIs(t, err, ErrCleanup)

@@ -45,7 +45,7 @@ func (r *Runner) RunOnce(ctx context.Context, j Job) (Result, error) {
 	run := newRun(ctx, r.client)
 	step := r.steps(ctx, run, j, &res)
 	ended, reason := ctx.Err(), context.Cause(ctx)
-	return res, joinErrors(ended, reason, step, run.end(ctx))
+	return res, joinErrors(ended, reason, step, run.end())
 }
 
 // steps is a run, from top to bottom.
@@ -75,7 +75,7 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 	if err != nil {
 		return fail(OpValidate, err)
 	}
-	run.limits = owner.Limits{Timeout: p.limits.Timeout, Ending: run.bounds.Ending(), Reading: p.readingTime()}
+	run.limits = owner.Limits{Timeout: p.limits.Timeout, Ending: run.endingTime(), Reading: p.readingTime()}
 	run.label(ctx, engine)
 	var staged map[string]mount.Mount
 	if p.limits.DiskMB > 0 {

@@ -32,8 +32,8 @@ type SweepReport struct {
 //     RunOnce may take after it, passed more than five minutes ago.
 //   - It belongs to a process that cannot be seen from here, and the job had a
 //     Timeout. By the engine's clock, its command was started so long ago that the
-//     Timeout, plus the time that RunOnce may take after it, passed more than five
-//     minutes ago. If the command has ended and the job had paths in Collect, two
+//     Timeout, plus the time that the answer to the start may take, and RunOnce after
+//     the Timeout, passed more than five minutes ago. If the command has ended and the job had paths in Collect, two
 //     seconds for each MiB of ArtifactBytes are added, and at least 512 seconds.
 //
 // Everything else stays and is listed in Left, including runs in progress. If a
@@ -144,7 +144,7 @@ func (r *Runner) byStart(ctx context.Context, objects []dockerx.Object, past tim
 func notOurs(o dockerx.Object) bool { return !owner.Ours(o.Name, o.Labels) }
 
 func (r *Runner) remove(ctx context.Context, o dockerx.Object) error {
-	bound := bounds.From(ctx).Cleanup
+	bound := bounds.From(ctx).Ending
 	late := fmt.Errorf("not removed within %v", bound)
 	ctx, cancel := context.WithTimeoutCause(ctx, bound, late)
 	defer cancel()

@@ -28,11 +28,11 @@ func TestExpiryIsByTheEnginesClock(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 			defer cancel()
 			run := newRun(ctx, r.client)
-			defer run.end(ctx)
+			defer run.end()
 			run.label(ctx, engine)
 			expires, err := time.Parse(time.RFC3339, run.labels[owner.LabelExpires])
 			require.NoError(t, err)
-			want := time.Now().Add(ahead + time.Hour + bounds.Default().Ending())
+			want := time.Now().Add(ahead + time.Hour + bounds.Default().Return())
 			require.WithinDuration(t, want, expires, time.Minute)
 
 			object := func(left time.Duration) dockerx.Object {
@@ -196,7 +196,7 @@ func FuzzExpiry(f *testing.F) {
 		ctx, cancel := context.WithDeadline(context.Background(), deadline)
 		defer cancel()
 		run := newRun(ctx, client)
-		defer run.end(ctx)
+		defer run.end()
 		run.label(ctx, dockerx.Engine{})
 		expires, err := time.Parse(time.RFC3339, run.labels[owner.LabelExpires])
 		require.NoError(t, err)

@@ -70,9 +70,8 @@ const (
 func childBounds() bounds.Bounds {
 	b := bounds.Default()
 	b.Call, b.Slow, b.Stall = 10*time.Second, 2*time.Second, 10*time.Second
-	b.Stop = time.Second
 	b.Drain, b.Writer, b.OOM = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
-	b.Cleanup = 3 * time.Second // a busy engine takes its time to kill
+	b.Ending, b.Margin = 5*time.Second, time.Second // a busy engine takes its time to kill
 	b.Grace = time.Second
 	return b
 }

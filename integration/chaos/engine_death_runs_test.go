@@ -91,8 +91,8 @@ func (d *interruptedRun) end(t *testing.T, what string) {
 	t.Helper()
 	select {
 	case <-d.done:
-	case <-time.After(d.bounds.Ending() + 5*time.Second):
-		t.Fatalf("%s: no end within %v of the engine's", what, d.bounds.Ending())
+	case <-time.After(promptAfterDeath + d.bounds.Return()):
+		t.Fatalf("%s: no end within %v of the engine's", what, promptAfterDeath+d.bounds.Return())
 	}
 	t.Logf("%s: %v after the engine's end: exit %d, %v", what, d.took().Round(10*time.Millisecond), d.res.ExitCode, d.err)
 }

@@ -24,7 +24,7 @@ import (
 func interruptedBounds() bounds.Bounds {
 	b := bounds.Default()
 	b.Call, b.Slow, b.Stall = 3*time.Second, 6*time.Second, 3*time.Second
-	b.Stop, b.Drain, b.Cleanup = 6*time.Second, time.Second, 15*time.Second
+	b.Drain, b.Ending = time.Second, 15*time.Second
 	b.Writer, b.Slack, b.OOM = 0, 0, 0 // no writer is slow, and nothing that must be lost passes
 	b.Settle = 300 * time.Millisecond
 	b.Grace = time.Second
@@ -76,7 +76,7 @@ func (m *interruptedEngine) comesBack(t *testing.T) {
 	enginetest.Release(t.Context(), m.API, owner.NamePrefix+outlives.id) // if the engine has not ended it
 	for op, d := range runs {
 		d.end(t, string(op))
-		require.Less(t, d.took(), promptAfterDeath+d.bounds.Cleanup)
+		require.Less(t, d.took(), promptAfterDeath+d.bounds.Ending)
 		step, is := runtest.AsError(d.err)
 		require.True(t, is, "%s: %v", op, d.err)
 		require.Contains(t, op, step.Op, "%v", d.err)
@@ -96,13 +96,13 @@ func (m *interruptedEngine) forGood(t *testing.T) {
 	over := make(chan struct{})
 	defer close(over)
 	waiting, stuck := m.waiting(), m.uploading(over)
-	waiting.bounds.Cleanup, stuck.bounds.Cleanup = 3*time.Second, 3*time.Second
+	waiting.bounds.Ending, stuck.bounds.Ending = 3*time.Second, 3*time.Second
 	m.begin(t, waiting, stuck)
 	m.interrupt(t, "kill", waiting, stuck)
 	waiting.end(t, "wait")
 	stuck.end(t, "stuck upload")
-	require.Less(t, waiting.took(), promptAfterDeath+waiting.bounds.Cleanup)
-	require.Less(t, stuck.took(), promptAfterDeath+stuck.bounds.Cleanup)
+	require.Less(t, waiting.took(), promptAfterDeath+waiting.bounds.Ending)
+	require.Less(t, stuck.took(), promptAfterDeath+stuck.bounds.Ending)
 	require.ErrorIs(t, waiting.err, sandbox.ErrOutputLost)
 	waiting.requireMayBeLeft(t, "container %s", "container %s-stage", "volume %s-0")
 	stuck.requireMayBeLeft(t, "container %s-stage", "volume %s-0")
@@ -120,7 +120,7 @@ func (m *interruptedEngine) hangs(t *testing.T) {
 	canceled.ctx = ctx
 	timeout.job.Limits.Timeout = 3 * time.Second // the engine hangs by then
 	for _, d := range []*interruptedRun{canceled, timeout} {
-		d.bounds.Cleanup = 5 * time.Second
+		d.bounds.Ending = 9 * time.Second
 		m.begin(t, d)
 	}
 	m.interrupt(t, "STOP", canceled, timeout)

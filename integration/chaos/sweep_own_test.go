@@ -24,7 +24,7 @@ import (
 func hasty() bounds.Bounds {
 	b := bounds.Default()
 	const soon = 500 * time.Millisecond
-	b.Call, b.Stop, b.Drain, b.Cleanup = soon, soon, soon, soon
+	b.Call, b.Ending, b.Drain = soon, 2*soon, soon
 	b.Slow, b.Stall = 10*time.Second, 10*time.Second
 	b.Settle = 100 * time.Millisecond
 	return b
@@ -111,10 +111,10 @@ func requireLabels(t *testing.T, ctx context.Context, id string, labels map[stri
 		require.Equal(t, owner.Labels(id, time.Time{}), labels)
 		return
 	}
-	require.Equal(t, owner.Limits{Timeout: time.Hour, Ending: bounds.Default().Ending()}, owner.LimitsOf(labels))
+	require.Equal(t, owner.Limits{Timeout: time.Hour, Ending: bounds.Default().Slow + bounds.Default().Return()}, owner.LimitsOf(labels))
 	expires, err := time.Parse(time.RFC3339, labels[owner.LabelExpires])
 	require.NoError(t, err)
-	require.WithinDuration(t, deadline.Add(bounds.Default().Ending()), expires, 5*time.Second)
+	require.WithinDuration(t, deadline.Add(bounds.Default().Return()), expires, 5*time.Second)
 }
 
 func TestSweepThatIsCancelled(t *testing.T) {

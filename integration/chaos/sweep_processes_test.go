@@ -108,7 +108,7 @@ func TestSweepOfAnUnseenProcessThatExpires(t *testing.T) {
 	}
 	enginetest.AssertNothingLeft(t, c.RunID)
 	// The expiry has a precision of one second.
-	earliest := childDeadline + childBounds().Ending() + childBounds().Grace - time.Second
+	earliest := childDeadline + childBounds().Return() + childBounds().Grace - time.Second
 	require.Greater(t, time.Since(begin), earliest, "removed before the run must have ended")
 }
 
@@ -126,7 +126,7 @@ func TestSweepOfAnUnseenProcessWithATimeout(t *testing.T) {
 			require.NoError(t, err)
 			started, err := time.Parse(time.RFC3339Nano, job.State.StartedAt)
 			require.NoError(t, err)
-			over := started.Add(childTimeout + childBounds().Ending() + childBounds().Grace)
+			over := started.Add(childTimeout + childBounds().Slow + childBounds().Return() + childBounds().Grace)
 
 			left := about(c.RunID, sweepOnce(t, childBounds()).Left)
 			for begin := time.Now(); len(left) > 0; left = about(c.RunID, sweepOnce(t, childBounds()).Left) {

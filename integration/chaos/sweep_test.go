@@ -158,7 +158,7 @@ func TestSweepOfAVolumeWhoseContainerComesUp(t *testing.T) {
 		x.Forward()
 	})
 	b := bounds.Default()
-	b.Cleanup = 10 * time.Second
+	b.Ending = 10 * time.Second
 	r, err := sandbox.New(sandbox.Options{Host: p.Host})
 	require.NoError(t, err)
 	_, err = r.Sweep(bounds.With(context.Background(), b))

@@ -50,8 +50,8 @@ func (m *matrix) injectEverywhere(t *testing.T) {
 				t.Parallel()
 				o := m.inject(t, i, f, j)
 				switch {
-				case f == gone:
-					m.requireNamesLeftovers(t, x, o, i >= made)
+				case f.forGood():
+					m.requireNamesLeftovers(t, x, f, o, i >= made)
 				case f.canceled():
 					m.requireCanceled(t, i, o)
 				default:
@@ -98,7 +98,7 @@ func (m *matrix) requireCanceled(t *testing.T, i int, o outcome) {
 
 // requireNamesLeftovers is the rule for an engine that does not come back: the error
 // names everything that is left on the engine.
-func (m *matrix) requireNamesLeftovers(t *testing.T, x enginetest.Recorded, o outcome, made bool) {
+func (m *matrix) requireNamesLeftovers(t *testing.T, x enginetest.Recorded, f fault, o outcome, made bool) {
 	t.Helper()
 	left := enginetest.Objects(t, enginetest.API, owner.LabelRun+"="+o.id)
 	runtest.RequireOwnError(t, o.err, append(stepsOf(x.Text), sandbox.OpCleanup)...)
@@ -108,6 +108,8 @@ func (m *matrix) requireNamesLeftovers(t *testing.T, x enginetest.Recorded, o ou
 	}
 	if step, _ := runtest.AsError(o.err); step.Op == sandbox.OpCleanup {
 		m.requireSame(t, o)
+	} else {
+		require.Equal(t, f == cancelMute, errors.Is(o.err, context.Canceled), "%v", o.err)
 	}
 }
 

@@ -24,6 +24,7 @@ type injection struct {
 	cancel context.CancelFunc // ends the caller's context
 
 	fired atomic.Bool
+	mute  atomic.Bool // nothing is answered any more
 }
 
 // page is the answer of a web server that runs in the engine's place.
@@ -34,6 +35,10 @@ func (in *injection) fire() { in.fired.Store(true) }
 // handle forwards every request but the one with the fault.
 func (in *injection) handle(x *enginetest.Exchange) {
 	if x.Index != in.at {
+		if in.mute.Load() {
+			x.Hold()
+			return
+		}
 		x.Forward()
 		return
 	}
@@ -45,10 +50,15 @@ func (in *injection) handle(x *enginetest.Exchange) {
 		x.Hold()
 	case afterwards:
 		in.forwardLater(x)
-	case cancelBefore:
+	case cancelBefore, cancelNever, cancelMute:
+		in.mute.Store(in.fault == cancelMute)
 		in.fire()
 		in.cancel()
-		x.Forward()
+		if in.fault == cancelBefore {
+			x.Forward()
+		} else {
+			x.Hold()
+		}
 	case held:
 		in.fire()
 		<-time.After(holdTime)

@@ -31,6 +31,8 @@ const (
 
 	cancelBefore fault = "cancel before" // the caller's context ends as it arrives
 	cancelAfter  fault = "cancel after"  // the caller's context ends with its answer
+	cancelNever  fault = "cancel, never" // the caller's context ends as it arrives, and it is not answered
+	cancelMute   fault = "cancel, mute"  // the same, and the engine answers nothing any more
 	gone         fault = "gone"          // from it on nobody listens
 	held         fault = "held"          // forwarded after Limits.Timeout
 
@@ -44,11 +46,11 @@ const (
 
 // requestFaults are the columns of the matrix.
 var requestFaults = []fault{
-	refuse, dropAnswer, late, afterwards, never, html, html404, cutUp, reset, cutDown, cutJSON, cutTrailer, cancelBefore, cancelAfter, gone,
+	refuse, dropAnswer, late, afterwards, never, html, html404, cutUp, reset, cutDown, cutJSON, cutTrailer, cancelBefore, cancelAfter, cancelNever, cancelMute, gone,
 }
 
 // diskFaults are the columns of the matrix with a disk.
-var diskFaults = []fault{refuse, dropAnswer, late, cutUp, cancelBefore, cancelAfter, gone}
+var diskFaults = []fault{refuse, dropAnswer, late, cutUp, cancelBefore, cancelAfter, cancelNever, cancelMute, gone}
 
 var streamFaults = []fault{streamEarly, streamQuick, streamHeader, streamFrame, streamBorder, streamEnd}
 
@@ -91,14 +93,17 @@ func (f fault) inStream() bool {
 	return false
 }
 
-func (f fault) canceled() bool { return f == cancelBefore || f == cancelAfter }
+func (f fault) canceled() bool { return f == cancelBefore || f == cancelAfter || f == cancelNever }
+
+// forGood tells whether the engine does not come back.
+func (f fault) forGood() bool { return f == gone || f == cancelMute }
 
 // faultBounds are short, but long enough for a busy engine.
 func faultBounds() bounds.Bounds {
 	b := bounds.Default() // Slack and OOM are a busy machine's, not a fault's
-	b.Call, b.Slow, b.Stall = 2*time.Second, 4*time.Second, 2*time.Second
-	b.Stop, b.Drain, b.Writer, b.Cleanup = 4*time.Second, time.Second, time.Second, 6*time.Second
-	b.Settle = 200 * time.Millisecond
+	b.Call, b.Slow, b.Stall = 8*time.Second, 15*time.Second, 10*time.Second
+	b.Drain, b.Writer, b.Ending = time.Second, time.Second, 12*time.Second
+	b.Rest, b.Settle = 500*time.Millisecond, 200*time.Millisecond
 	return b
 }
 
@@ -108,7 +113,11 @@ func (f fault) bounds(request string) bounds.Bounds {
 	method, path, _ := strings.Cut(request, " ")
 	switch {
 	case f == gone:
-		b.Call, b.Stop, b.Cleanup = time.Second, time.Second/2, time.Second/2
+		b.Call, b.Ending = time.Second, 1500*time.Millisecond
+	case f == cancelMute:
+		b.Ending = 1500 * time.Millisecond
+	case f == cancelNever && (strings.HasSuffix(path, "/kill") || method == "DELETE"):
+		b.Slow = 2 * time.Second // it is asked for again
 	case f.inStream():
 		b.Drain = quickDrain
 	case f != late && f != never && f != afterwards:

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,13 +94,19 @@ func (m *matrix) run(t *testing.T, ctx context.Context, p *enginetest.Proxy, b b
 	}
 	r, err := sandbox.New(sandbox.Options{Host: p.Host})
 	require.NoError(t, err)
-	// End a run that does not end by itself, so that the other cases can go on.
-	limit := b.Ending() + faultAllowed*m.took
+	// End a run that does not end by itself, so that the other cases can go on. The fault
+	// takes the time of one call, and no more than the ending when the context has ended.
+	limit := max(b.Call, b.Slow, b.Stall) + b.Return() + faultAllowed*m.took
 	ctx, cancel := context.WithCancel(bounds.With(ctx, b))
 	defer time.AfterFunc(limit, cancel).Stop()
 	defer cancel()
+	var canceled atomic.Int64
+	defer context.AfterFunc(ctx, func() { canceled.Store(time.Now().UnixNano()) })()
 	start := time.Now()
 	o.res, o.id, o.err = runtest.RunWith(ctx, r, j)
+	if at := canceled.Load(); at > 0 {
+		require.Less(t, time.Since(time.Unix(0, at)), b.Return(), "after the end of the context: %v", o.err)
+	}
 	t.Cleanup(func() { enginetest.RemoveObjects(t, enginetest.Objects(t, enginetest.API, owner.LabelRun+"="+o.id)) })
 	require.Less(t, time.Since(start), limit, "%v", o.err)
 	require.NoError(t, r.Close())

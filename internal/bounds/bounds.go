@@ -14,40 +14,39 @@ type Bounds struct {
 	Call  time.Duration // ping, info, inspect, list, attach, registration of a wait, stat
 	Slow  time.Duration // create, start, kill, remove
 	Stall time.Duration // silence within a pull, an upload, a download
+	Rest  time.Duration // for a create under way when the context ends
 
-	Stop    time.Duration // from the decision to kill to the confirmed exit
-	Drain   time.Duration // between the output's end and the exit, either way round
-	Writer  time.Duration // for a caller's Write after the exit, for all of them after a kill
-	Slack   time.Duration // by how much the output's end may seem to precede the exit
-	OOM     time.Duration // for the kernel's report of a kill for memory, after the exit
-	Settle  time.Duration // how long a create whose answer was lost may still succeed
-	Cleanup time.Duration // the whole clean-up of a run, and each removal of a Sweep
-	Grace   time.Duration // for clocks, after the time at which a run must have ended
+	Ending time.Duration // from what cuts a run off to the end of its clean-up; each removal of a Sweep
+	Margin time.Duration // what a busy machine may add to the ending
+	Drain  time.Duration // between the output's end and the exit, either way round
+	Writer time.Duration // for a caller's Write after the exit, for all of them after a kill
+	Slack  time.Duration // by how much the output's end may seem to precede the exit
+	OOM    time.Duration // for the kernel's report of a kill for memory, after the exit
+	Settle time.Duration // how long a create whose answer was lost may still succeed
+	Grace  time.Duration // for clocks, after the time at which a run must have ended
 }
 
 // Default returns the bounds of a context that has no others. They are generous
 // to a loaded engine: one that exceeds them is at fault.
 func Default() Bounds {
 	return Bounds{
-		Call:    15 * time.Second,
-		Slow:    60 * time.Second,
-		Stall:   60 * time.Second,
-		Stop:    30 * time.Second,
-		Drain:   5 * time.Second,
-		Writer:  5 * time.Second,
-		Slack:   500 * time.Millisecond,
-		OOM:     500 * time.Millisecond,
-		Settle:  2 * time.Second,
-		Cleanup: 30 * time.Second,
-		Grace:   5 * time.Minute,
+		Call:   15 * time.Second,
+		Slow:   60 * time.Second,
+		Stall:  60 * time.Second,
+		Rest:   5 * time.Second,
+		Ending: 27 * time.Second,
+		Margin: 3 * time.Second,
+		Drain:  5 * time.Second,
+		Writer: 5 * time.Second,
+		Slack:  500 * time.Millisecond,
+		OOM:    500 * time.Millisecond,
+		Settle: 2 * time.Second,
+		Grace:  5 * time.Minute,
 	}
 }
 
-// Ending is how long a run can still take when its context has ended: a create
-// under way, the kill, the rest of the output, the clean-up.
-func (b Bounds) Ending() time.Duration {
-	return b.Slow + b.Stop + b.Writer + 2*b.Drain + b.Cleanup
-}
+// Return is how soon after the end of its context a run has returned.
+func (b Bounds) Return() time.Duration { return b.Ending + b.Margin }
 
 type key struct{}
 

@@ -4,7 +4,6 @@ package cleanup
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -18,12 +17,12 @@ type Stack struct {
 // Push adds what undoes the next step.
 func (t *Stack) Push(undo func(context.Context) error) { t.steps = append(t.steps, undo) }
 
-// Run undoes everything within bound, also when ctx has ended. A step that
-// fails or hangs does not keep the rest from being undone: each may take half
-// of the time that is left. All errors are joined.
-func (t *Stack) Run(ctx context.Context, bound time.Duration) error {
-	end := time.Now().Add(bound)
-	late := fmt.Errorf("clean-up did not finish within %v", bound)
+// Run undoes everything before ctx, which must have a deadline, ends. A step that
+// fails or hangs does not keep the rest from being undone: each may take half of the
+// time that is left, and is taken even when none is, so that it can name what may be
+// left. All errors are joined.
+func (t *Stack) Run(ctx context.Context) error {
+	end, _ := ctx.Deadline()
 	var errs []error
 	for len(t.steps) > 0 {
 		last := len(t.steps) - 1
@@ -33,9 +32,11 @@ func (t *Stack) Run(ctx context.Context, bound time.Duration) error {
 		if last > 0 {
 			share /= 2
 		}
-		step, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), share, late)
+		step, cancel := context.WithTimeoutCause(ctx, share, errLate)
 		errs = append(errs, undo(step))
 		cancel()
 	}
 	return errors.Join(errs...)
 }
+
+var errLate = errors.New("clean-up did not finish in time")

@@ -10,6 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func inAMinute(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("our bound"))
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func TestStackLastFirst(t *testing.T) {
 	for _, names := range []string{"", "a", "abc"} {
 		var undo Stack
@@ -17,9 +24,9 @@ func TestStackLastFirst(t *testing.T) {
 		for _, name := range names {
 			undo.Push(func(context.Context) error { undone = string(name) + undone; return nil })
 		}
-		require.NoError(t, undo.Run(context.Background(), time.Minute))
+		require.NoError(t, undo.Run(inAMinute(t)))
 		require.Equal(t, names, undone, "the order is the reverse of the pushes")
-		require.NoError(t, undo.Run(context.Background(), time.Minute))
+		require.NoError(t, undo.Run(inAMinute(t)))
 		require.Equal(t, names, undone, "nothing is undone twice")
 	}
 }
@@ -31,32 +38,11 @@ func TestStackGoesOnAfterFailures(t *testing.T) {
 	for _, err := range []error{first, nil, last} {
 		undo.Push(func(context.Context) error { undone++; return err })
 	}
-	err := undo.Run(context.Background(), time.Minute)
+	err := undo.Run(inAMinute(t))
 	require.Equal(t, 3, undone)
 	require.ErrorIs(t, err, first)
 	require.ErrorIs(t, err, last)
 }
-
-// What is undone was made for a caller that may have gone, or be in a hurry.
-func TestStackRunsWhenTheContextHasEnded(t *testing.T) {
-	cancelled, cancel := context.WithCancel(context.WithValue(context.Background(), ctxKey{}, "kept"))
-	cancel()
-	expired, cancel := context.WithTimeout(context.WithValue(context.Background(), ctxKey{}, "kept"), -time.Second)
-	defer cancel()
-	for _, ctx := range []context.Context{cancelled, expired} {
-		var undo Stack
-		undo.Push(func(ctx context.Context) error {
-			require.Equal(t, "kept", ctx.Value(ctxKey{}))
-			deadline, ok := ctx.Deadline()
-			require.True(t, ok)
-			require.Positive(t, time.Until(deadline))
-			return ctx.Err()
-		})
-		require.NoError(t, undo.Run(ctx, time.Minute))
-	}
-}
-
-type ctxKey struct{}
 
 // hangs is undone when its context ends, and not before.
 func hangs(ctx context.Context) error {
@@ -72,7 +58,7 @@ func TestStackIsBounded(t *testing.T) {
 		undo.Push(hangs)
 		undo.Push(hangs)
 		start := time.Now()
-		err := undo.Run(context.Background(), time.Minute)
+		err := undo.Run(inAMinute(t))
 		require.Error(t, err)
 		require.LessOrEqual(t, time.Since(start), time.Minute, "the bound is for all of it")
 		require.Equal(t, 1, undone)
@@ -88,7 +74,22 @@ func TestStackLeavesTimeForTheRest(t *testing.T) {
 		var alive error = errors.New("not undone")
 		undo.Push(func(ctx context.Context) error { alive = ctx.Err(); return nil })
 		undo.Push(hangs)
-		require.Error(t, undo.Run(context.Background(), time.Minute))
+		require.Error(t, undo.Run(inAMinute(t)))
 		require.NoError(t, alive)
+	})
+}
+
+// Without time left, every step is taken all the same, to name what may be left.
+func TestStackWithoutTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := inAMinute(t)
+		<-ctx.Done()
+		var undo Stack
+		undone := 0
+		for range 3 {
+			undo.Push(func(ctx context.Context) error { undone++; return hangs(ctx) })
+		}
+		require.Error(t, undo.Run(ctx))
+		require.Equal(t, 3, undone)
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/stretchr/testify/require"
 
+	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/leaktest"
 )
 
@@ -37,7 +38,7 @@ var calls = map[string]call{
 	},
 }
 
-// creates are made to the end also for a caller that has gone.
+// creates go on for a while for a caller that has gone.
 var creates = map[string]call{
 	"Create": func(ctx context.Context, c *Client) error {
 		return c.Create(ctx, "c", &container.Config{}, &container.HostConfig{})
@@ -110,7 +111,7 @@ func TestEveryCallPassesTheCauseOn(t *testing.T) {
 	atOnce(t, calls, ctx, engine, func(t *testing.T, err error) { require.ErrorIs(t, err, reason) })
 }
 
-// A create that was given up can still succeed, so it is not given up.
+// A create that was given up can still succeed, so it is not given up at once.
 func TestCreatesOutliveTheirContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -120,4 +121,22 @@ func TestCreatesOutliveTheirContext(t *testing.T) {
 		require.NoError(t, create(ctx, engine), name)
 	}
 	require.Equal(t, 2, good.count())
+}
+
+// One that is not answered is given up soon after the end of its context, and what
+// became of it is not known.
+func TestCreatesEndSoonAfterTheirContext(t *testing.T) {
+	engine, asked := silentEngine(t)
+	ctx, cancel := context.WithCancel(bounds.With(ample, bounds.Bounds{Slow: time.Minute, Rest: briefly}))
+	go func() {
+		for range creates {
+			<-asked
+		}
+		cancel()
+	}()
+	atOnce(t, creates, ctx, engine, func(t *testing.T, err error) {
+		require.EqualError(t, err, "no answer from the engine within 100ms of the end of the context")
+		require.NotErrorIs(t, err, context.DeadlineExceeded)
+		require.False(t, OutcomeKnown(err))
+	})
 }

@@ -152,6 +152,33 @@ func (c *Client) slow(ctx context.Context) (context.Context, context.CancelFunc)
 	return bounded(ctx, bounds.From(ctx).Slow)
 }
 
+// Attempt bounds a call that is made again if it gets no answer, which may only have
+// been lost: to half of the time that is left.
+func Attempt(ctx context.Context) (context.Context, context.CancelFunc) {
+	bound := bounds.From(ctx).Slow
+	if deadline, limited := ctx.Deadline(); limited {
+		bound = min(bound, (time.Until(deadline) / 2).Round(time.Millisecond))
+	}
+	return bounded(ctx, bound)
+}
+
+// detached bounds a create as slow does. Since a create that is given up can still
+// succeed on the engine, it goes on for a while when ctx ends: its outcome decides
+// what clean-up must expect.
+func (c *Client) detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	rest := bounds.From(ctx).Rest
+	call, free := c.slow(context.WithoutCancel(ctx))
+	call, end := context.WithCancelCause(call)
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(rest):
+			end(fmt.Errorf("%w of the end of the context", errNoAnswer(rest)))
+		case <-call.Done():
+		}
+	})
+	return call, func() { stop(); end(nil); free() }
+}
+
 func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, d, errNoAnswer(d))
 }

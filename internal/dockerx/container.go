@@ -11,11 +11,10 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// Create makes a container by a name that the caller chose. The call is
-// detached from ctx's cancellation, because a create that is given up can
-// still succeed on the engine: its outcome decides what clean-up must expect.
+// Create makes a container by a name that the caller chose. The end of ctx does not
+// cut it off at once: see detached.
 func (c *Client) Create(ctx context.Context, name string, config *container.Config, host *container.HostConfig) error {
-	ctx, cancel := c.slow(context.WithoutCancel(ctx))
+	ctx, cancel := c.detached(ctx)
 	defer cancel()
 	created, err := c.api().ContainerCreate(ctx, config, host, nil, nil, name)
 	if err == nil && created.ID == "" {
@@ -149,7 +148,7 @@ func (c *Client) Remove(ctx context.Context, name string, unsure time.Duration) 
 func (c *Client) untilGone(ctx context.Context, what string, unsure time.Duration, remove func(context.Context) error) error {
 	settled := time.Now().Add(unsure)
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		call, cancel := c.slow(ctx)
+		call, cancel := Attempt(ctx)
 		err := cause(call, remove(call))
 		cancel()
 		if err == nil || errdefs.IsNotFound(err) && !time.Now().Before(settled) {

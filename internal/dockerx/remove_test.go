@@ -106,6 +106,17 @@ func TestRemoveAsksAgainAfterSilence(t *testing.T) {
 	}
 }
 
+// Nor does it if the bound of a call is longer than the clean-up.
+func TestRemoveAsksAgainInTime(t *testing.T) {
+	for what, remove := range removals {
+		s := inTurn(answer{}, removed)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		require.NoError(t, remove(ctx, removing(t, s), 0), what)
+		require.Equal(t, 2, s.count(), what)
+	}
+}
+
 // An engine that has too few open files for a deep tree is not asked again, which
 // would take them from everybody for a while; and its text may be long.
 func TestRemoveOfATreeTooDeep(t *testing.T) {

@@ -7,11 +7,11 @@ import (
 	"github.com/docker/docker/api/types/volume"
 )
 
-// CreateVolume makes a local volume by a name that the caller chose, detached
-// from ctx's cancellation as [Client.Create] is. It returns the volume's directory
-// on the engine's host.
+// CreateVolume makes a local volume by a name that the caller chose, as
+// [Client.Create] does a container. It returns the volume's directory on the engine's
+// host.
 func (c *Client) CreateVolume(ctx context.Context, name string, options, labels map[string]string) (string, error) {
-	ctx, cancel := c.slow(context.WithoutCancel(ctx))
+	ctx, cancel := c.detached(ctx)
 	defer cancel()
 	v, err := c.api().VolumeCreate(ctx, volume.CreateOptions{Name: name, Driver: "local", DriverOpts: options, Labels: labels})
 	return v.Mountpoint, cause(ctx, err)

@@ -13,11 +13,18 @@ import (
 // ended while the container ran, or broke off inside a frame.
 var ErrOutputLost = errors.New("output lost")
 
-// await waits for the exit. At the timeout, at the end of ctx, when the output
-// breaks off, and when a reader or writer of the caller's fails, it kills the
-// container and waits again. timedOut says that the kill at the timeout ended it;
-// err says that the run was cut off for another reason.
-func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx.Exit, timedOut bool, err error) {
+// end is how a command came to its end.
+type end struct {
+	exit     dockerx.Exit
+	timedOut bool  // the kill at the timeout ended it
+	err      error // what cut the run off, or why its end or its output is not known
+}
+
+// await waits for the exit and for the rest of the output. At the timeout, at the end
+// of ctx, when the output breaks off, and when a reader or writer of the caller's
+// fails, it kills the container and waits again. What finds the command ended by
+// itself has not cut it off.
+func (p *process) await(ctx context.Context, timeout time.Duration) (e end) {
 	var expired, orphaned <-chan time.Time
 	if timeout > 0 {
 		timer := time.NewTimer(timeout)
@@ -26,99 +33,142 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (end dockerx
 	}
 	drained, fed := p.drained, p.fed
 	for ended := false; !ended; {
+		ended = true
 		select {
-		case end = <-p.exited:
-			ended = true
+		case e.exit = <-p.exited:
 		case <-drained:
 			// The output ends a moment before the exit is known.
-			drained, orphaned = nil, time.After(p.bounds.Drain)
 			if p.lost != nil {
-				end, _ = p.kill(ctx) // drain reports why
-				ended = true
+				e.exit, _ = p.kill() // drain reports why
+				break
 			}
+			drained, orphaned, ended = nil, time.After(p.bounds.Drain), false
 		case <-orphaned:
-			var ours bool
-			if end, ours = p.kill(ctx); ours { // else the exit was only slow to be told
-				err = fmt.Errorf("%w: the stream ended while the container was still running", ErrOutputLost)
-			}
-			ended = true
-		case err = <-p.out.Failed():
-			end, _ = p.kill(ctx)
-			ended = true
+			e.killFor(p, fmt.Errorf("%w: the stream ended while the container was still running", ErrOutputLost))
+		case failed := <-p.out.Failed():
+			e.killFor(p, failed)
+			e.err = failed
 		case failed, open := <-fed:
-			if !open {
-				fed = nil
+			if open {
+				e.killFor(p, failed)
 			} else {
-				end, _ = p.kill(ctx)
-				err, ended = failed, true
+				fed, ended = nil, false
 			}
 		case <-expired:
-			end, timedOut = p.kill(ctx)
-			ended = true
+			e.exit, e.timedOut = p.kill()
 		case <-ctx.Done():
-			end, _ = p.kill(ctx)
-			err, ended = context.Cause(ctx), true
+			e.killFor(p, context.Cause(ctx))
 		}
 	}
 	p.input.Shut()
-	return end, timedOut, errors.Join(err, end.Err, p.drain(end))
+	p.drain(ctx, &e)
+	return e
 }
 
-// kill kills the container and waits for its exit. ours is false if the
-// container had stopped before; a kill whose answer was lost counts as ours.
-func (p *process) kill(ctx context.Context) (end dockerx.Exit, ours bool) {
-	p.startWriteDeadline()
-	p.input.Shut()
-	bound := p.bounds.Stop
-	late := fmt.Errorf("no exit within %v of the kill request", bound)
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), bound, late)
-	defer cancel()
+// killFor kills the container for a reason, and tells whether that ended it.
+func (e *end) killFor(p *process, why error) (ours bool) {
+	if e.exit, ours = p.kill(); ours {
+		e.err = why
+	}
+	return ours
+}
+
+// kill begins the run's ending, kills the container and waits for its exit. ours is
+// false if the command had ended by itself: then nothing has been cut off.
+func (p *process) kill() (exit dockerx.Exit, ours bool) {
+	p.killed = true
+	p.cutOff()
+	if exit, ours = p.awaitKill(); !ours {
+		p.resume()
+	}
+	return exit, ours
+}
+
+// awaitKill kills. Also the status can tell that the command had ended by itself: the
+// engine reports success if it has not been told of the end yet. A kill whose answer
+// was lost counts as ours.
+func (p *process) awaitKill() (exit dockerx.Exit, ours bool) {
+	ctx := p.ending.Early()
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		killed, err := p.client.Kill(ctx, p.name)
+		call, cancel := dockerx.Attempt(ctx)
+		killed, err := p.client.Kill(call, p.name)
+		cancel()
 		ours = ours || killed || err != nil
 		var again <-chan time.Time
 		if err != nil {
 			again = time.After(pause)
 		}
 		select {
-		case end = <-p.exited:
-			return end, ours
+		case exit = <-p.exited:
+			return exit, ours && (exit.Err != nil || exit.Code == KilledStatus)
 		case <-ctx.Done():
+			late := context.Cause(ctx)
 			if errors.Is(err, late) {
 				err = nil // it was the bound that ended the last call
 			}
-			return dockerx.Exit{Err: errors.Join(late, err)}, ours
+			return dockerx.Exit{Err: errors.Join(fmt.Errorf("no exit after the kill request: %w", late), err)}, true
 		case <-again:
 		}
 	}
 }
 
-// drain waits for the end of the output of a container that has stopped. It waits
-// for the caller's writers as long as their Writes return.
-func (p *process) drain(end dockerx.Exit) error {
-	for p.out.HasWriters() {
-		before := p.out.Writes()
-		if p.drainedWithin(p.bounds.Writer) || p.out.Writes() == before {
-			break
-		}
-	}
+// drain waits for the end of the output of a container that has stopped, and adds to e
+// what is missing of it.
+func (p *process) drain(ctx context.Context, e *end) {
+	p.awaitWriters(ctx)
 	p.out.CutOff()
-	if !p.drainedWithin(p.bounds.Drain) {
+	var lost error
+	switch {
+	case !p.drainedWithin(p.bounds.Drain):
 		p.stream.Close()
 		<-p.drained
-		return fmt.Errorf("%w: the stream did not end within %v", ErrOutputLost, p.bounds.Drain)
+		lost = fmt.Errorf("%w: the stream did not end within %v", ErrOutputLost, p.bounds.Drain)
+	case p.lost != nil:
+		lost = fmt.Errorf("%w: %w", ErrOutputLost, p.lost)
+	default:
+		lost = errors.Join(p.complete(e.exit), p.out.Err())
 	}
-	if p.lost != nil {
-		return fmt.Errorf("%w: %w", ErrOutputLost, p.lost)
-	}
-	return errors.Join(p.complete(end), p.out.Err())
+	e.err = errors.Join(e.err, e.exit.Err, lost)
 }
 
+// awaitWriters waits for the caller's writers: after the command's own exit as long as
+// their Writes return, and for a last moment if the run is or was cut off.
+func (p *process) awaitWriters(ctx context.Context) {
+	ended := ctx.Done()
+	for p.out.HasWriters() {
+		before := p.out.Writes()
+		select {
+		case <-p.drained:
+			return
+		case <-p.out.Cut():
+			return
+		case <-ended:
+			ended = nil
+			p.cutOff()
+		case <-time.After(p.bounds.Writer):
+			if p.out.Writes() == before {
+				return
+			}
+		}
+	}
+}
+
+// drainedWithin waits for the end of the output, but not longer than the run's ending
+// allows.
 func (p *process) drainedWithin(d time.Duration) bool {
+	bound, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	bound, release := p.ending.Bind(bound)
+	defer release()
 	select {
 	case <-p.drained:
 		return true
-	case <-time.After(d):
+	case <-bound.Done():
+	}
+	select {
+	case <-p.drained:
+		return true
+	default:
 		return false
 	}
 }

@@ -4,6 +4,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/ending"
 	"github.com/synchestra-io/sandbox/internal/stdio"
 )
 
@@ -22,6 +24,7 @@ type Options struct {
 	LogBytes       int64         // cap of Logs
 	Timeout        time.Duration // 0 = none
 	MemoryCapped   bool          // it can be killed for memory
+	Ending         *ending.Ending
 	// Verify is asked before the start about what the engine made of the container.
 	Verify func(*container.HostConfig, *container.Config) error
 }
@@ -46,16 +49,16 @@ func Run(ctx context.Context, client *dockerx.Client, name string, o Options) (O
 	if err := p.start(ctx, o); err != nil {
 		return p.outcome(), err
 	}
-	exit, timedOut, err := p.await(ctx, o.Timeout)
+	end := p.await(ctx, o.Timeout)
 	p.release()
 	out := p.outcome()
-	out.Started, out.Exit = true, exit
-	if exit.Err == nil {
+	out.Started, out.Exit = true, end.exit
+	if exit := end.exit; exit.Err == nil {
 		out.OOMKilled = exit.OOMKilled || o.MemoryCapped && p.oomKilled(ctx, exit.Code == KilledStatus && !p.killed)
 		// A job that ended before our kill reached it has its own status.
-		out.TimedOut = timedOut && exit.Code == KilledStatus
+		out.TimedOut = end.timedOut && exit.Code == KilledStatus
 	}
-	return out, err
+	return out, end.err
 }
 
 // process is a started container. Its output is drained continuously, since every
@@ -66,6 +69,7 @@ type process struct {
 	name    string
 	bounds  bounds.Bounds
 	verify  func(*container.HostConfig, *container.Config) error
+	ending  *ending.Ending
 	out     *stdio.Output
 	stream  *dockerx.Attachment // nil = not attached
 	drained chan struct{}       // closed after the next two are set
@@ -77,11 +81,11 @@ type process struct {
 	exited  <-chan dockerx.Exit
 	unwait  context.CancelFunc
 	killed  bool        // by us
-	late    *time.Timer // cuts the writers off after a kill
+	late    *time.Timer // cuts the writers off when the run has been cut off
 }
 
 func newProcess(client *dockerx.Client, name string, b bounds.Bounds, o Options) *process {
-	return &process{client: client, name: name, bounds: b, verify: o.Verify, input: o.Stdin, drained: make(chan struct{})}
+	return &process{client: client, name: name, bounds: b, verify: o.Verify, ending: o.Ending, input: o.Stdin, drained: make(chan struct{})}
 }
 
 // outcome has the output; the process has ended, or was not attached to.
@@ -100,10 +104,7 @@ func (p *process) start(ctx context.Context, o Options) (err error) {
 	}
 	p.out = stdio.NewOutput(o.LogBytes, o.Stdout, o.Stderr)
 	go p.drainStream() // release waits for it
-	// The caller's end must not end the wait: the kill that follows needs it.
-	waiting, unwait := context.WithCancel(context.WithoutCancel(ctx))
-	p.unwait = unwait
-	if p.exited, err = p.client.Wait(waiting, p.name); err == nil {
+	if err = p.register(ctx); err == nil {
 		err = p.begin(ctx)
 	}
 	if err != nil {
@@ -124,27 +125,46 @@ func (p *process) drainStream() {
 	close(p.drained)
 }
 
-// begin starts the container.
-func (p *process) begin(ctx context.Context) error {
-	select {
-	case <-p.drained:
-		return fmt.Errorf("%w: the stream ended before the start", ErrOutputLost)
-	default:
-	}
-	p.begun = time.Now()
-	err := p.client.Start(ctx, p.name, p.verify)
-	if !dockerx.OutcomeKnown(err) {
-		p.drainAfterLostStart(ctx)
+// register registers for the exit. The end of ctx ends the registration but not the
+// wait, which the kill that follows needs.
+func (p *process) register(ctx context.Context) (err error) {
+	waiting, unwait := context.WithCancelCause(context.WithoutCancel(ctx))
+	p.unwait = func() { unwait(nil) }
+	stop := context.AfterFunc(ctx, func() { unwait(context.Cause(ctx)) })
+	p.exited, err = p.client.Wait(waiting, p.name)
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
 	}
 	return err
 }
 
+// begin starts the container, unless the output's stream has ended already.
+func (p *process) begin(ctx context.Context) error {
+	p.begun = time.Now()
+	err := p.client.Start(ctx, p.name, func(host *container.HostConfig, config *container.Config) error {
+		select {
+		case <-p.drained:
+			return errEarly
+		default:
+			return p.verify(host, config)
+		}
+	})
+	switch {
+	case errors.Is(err, errEarly):
+		return errEarly
+	case !dockerx.OutcomeKnown(err):
+		p.drainAfterLostStart()
+	}
+	return err
+}
+
+var errEarly = fmt.Errorf("%w: the stream ended before the start", ErrOutputLost)
+
 // drainAfterLostStart kills a command that may run although the answer to its start
 // was lost, and waits for its output.
-func (p *process) drainAfterLostStart(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.bounds.Stop)
-	defer cancel()
-	p.startWriteDeadline()
+func (p *process) drainAfterLostStart() {
+	p.cutOff()
+	ctx := p.ending.Early()
 	killed, err := p.client.Kill(ctx, p.name)
 	if err == nil && !killed {
 		var state dockerx.State
@@ -156,11 +176,22 @@ func (p *process) drainAfterLostStart(ctx context.Context) {
 	}
 }
 
-// startWriteDeadline bounds what the caller's writers may take from now on. The
-// engine's kill hangs while a Write blocks the output.
-func (p *process) startWriteDeadline() {
-	p.killed = true
-	p.late = time.AfterFunc(p.bounds.Writer, p.out.CutOff)
+// cutOff begins the run's ending: no Read of the caller's begins any more, and the
+// writers have a last moment. The engine's kill hangs while a Write blocks the output.
+func (p *process) cutOff() {
+	p.ending.Begin()
+	p.input.Shut()
+	if p.late == nil {
+		p.late = time.AfterFunc(p.bounds.Writer, p.out.CutOff)
+	}
+}
+
+// resume undoes cutOff, but for the reader, of which nobody needs anything any more.
+func (p *process) resume() {
+	if p.late.Stop() {
+		p.late = nil
+	}
+	p.ending.Revoke()
 }
 
 // release ends the goroutines of a process and waits for them, but not for a caller's

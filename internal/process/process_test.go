@@ -11,6 +11,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/ending"
 	"github.com/synchestra-io/sandbox/internal/stdio"
 )
 
@@ -24,9 +25,14 @@ func TestKillBoundIsNoDeadline(t *testing.T) {
 	client, err := dockerx.New("")
 	require.NoError(t, err)
 	defer client.Close()
-	p := newProcess(client, "c", bounds.Bounds{Stop: 50 * time.Millisecond}, Options{})
+	b := bounds.Default()
+	b.Ending = 75 * time.Millisecond
+	ctx := bounds.With(context.Background(), b)
+	e := ending.New(ctx)
+	defer e.Close()
+	p := newProcess(client, "c", bounds.From(ctx), Options{Ending: e})
 	p.out, p.exited = stdio.NewOutput(0, nil, nil), make(chan dockerx.Exit)
-	end, _ := p.kill(context.Background())
-	require.ErrorContains(t, end.Err, "no exit within 50ms")
-	require.NotErrorIs(t, end.Err, context.DeadlineExceeded)
+	exit, _ := p.kill()
+	require.ErrorContains(t, exit.Err, "no exit after the kill request: the run's ending took longer than 50ms")
+	require.NotErrorIs(t, exit.Err, context.DeadlineExceeded)
 }

@@ -28,6 +28,7 @@ var imports = map[string]map[string]string{
 		module + "/internal/claims":                    "who claims which path",
 		module + "/internal/cleanup":                   "what is undone at a run's end",
 		module + "/internal/dockerx":                   "the engine",
+		module + "/internal/ending":                    "the one deadline of a run that is cut off",
 		module + "/internal/pause":                     "the program that holds the disk",
 		module + "/internal/owner":                     "the marks of what a run makes",
 		module + "/internal/process":                   "the command, from its start to its end",
@@ -58,6 +59,7 @@ var imports = map[string]map[string]string{
 	module + "/internal/process": {
 		module + "/internal/bounds":                    "how long it waits",
 		module + "/internal/dockerx":                   "the container",
+		module + "/internal/ending":                    "the deadline of the kill and of what follows",
 		module + "/internal/stdio":                     "the streams that it drains and feeds",
 		"github.com/docker/docker/api/types/container": "a type only, in the check before the start",
 	},
@@ -65,6 +67,7 @@ var imports = map[string]map[string]string{
 		module + "/internal/dockerx": "the container",
 		module + "/internal/stdio":   "the caller's reader",
 	},
+	module + "/internal/ending":   {module + "/internal/bounds": "how long it is"},
 	module + "/internal/leaktest": {"testing": "it is for tests"},
 	module + "/internal/validate": {"github.com/distribution/reference": "the grammar of images' names"},
 	module + "/internal/dockerx": {
