@@ -91,9 +91,15 @@
 // [Job.Stdout] and [Job.Stderr] as they are produced. None of it is written to the
 // engine's disk.
 //
-// A broken stream is reported as [ErrOutputLost]. If it breaks between two frames,
-// only its timing tells this from the command's exit, so a cut in the command's last
-// second goes unnoticed.
+// A broken stream is reported as [ErrOutputLost]: one that breaks off inside a frame of
+// the engine's protocol or with an error, one that ended before the start, one that
+// ended although the container is still running five seconds later, and one that does
+// not end with the container. So is a stream that ended while, or before, the
+// connection on which the run waits for the exit broke, as it does when the engine
+// dies. An end between two frames has no other mark: if somebody cuts the stream there,
+// and nothing else, in the last five seconds of the command, this goes unnoticed. No
+// clocks are compared, so a step of a clock or a suspended machine is not taken for a
+// loss.
 //
 // # Artifacts
 //

@@ -44,8 +44,8 @@ var (
 	// ErrUnsupported is wrapped if the engine cannot do what the run needs.
 	ErrUnsupported = dockerx.ErrUnsupported
 	// ErrOutputLost is wrapped if output of the command may be missing: the stream
-	// ended while the container was running, broke off inside a frame, or did not
-	// end with the container.
+	// ended while the container was running, broke off inside a frame, did not end
+	// with the container, or ended as the connection to the engine broke.
 	ErrOutputLost = process.ErrOutputLost
 	// ErrWriterBlocked is wrapped if output did not reach Job.Stdout or Job.Stderr
 	// because a Write did not return in time. Result.Logs contains that output.

@@ -25,7 +25,7 @@ func interruptedBounds() bounds.Bounds {
 	b := bounds.Default()
 	b.Call, b.Slow, b.Stall = 3*time.Second, 6*time.Second, 3*time.Second
 	b.Drain, b.Ending = time.Second, 15*time.Second
-	b.Writer, b.Slack, b.OOM = 0, 0, 0 // no writer is slow, and nothing that must be lost passes
+	b.Writer, b.OOM = 0, 0 // no writer is slow
 	b.Settle = 300 * time.Millisecond
 	b.Grace = time.Second
 	return b

@@ -113,8 +113,9 @@ func (m *matrix) requireNamesLeftovers(t *testing.T, x enginetest.Recorded, f fa
 	}
 }
 
-// TestFaultInTheOutput cuts the output stream at every kind of position. After the
-// last write, where the engine would end the stream too, a cut looks like the end.
+// TestFaultInTheOutput cuts the output stream at every kind of position, before the start
+// of a job that ends soon or long before the end of one that goes on. After the last
+// write, where the engine would end the stream too, a cut looks like the end.
 func TestFaultInTheOutput(t *testing.T) {
 	m := newMatrix(t, faultJob(), streamFaults, "")
 	i := slices.IndexFunc(m.clean, func(x enginetest.Recorded) bool { return x.Text == "POST /containers/job/attach" })

@@ -100,7 +100,7 @@ func (f fault) forGood() bool { return f == gone || f == cancelMute }
 
 // faultBounds are short, but long enough for a busy engine.
 func faultBounds() bounds.Bounds {
-	b := bounds.Default() // Slack and OOM are a busy machine's, not a fault's
+	b := bounds.Default() // OOM is a busy machine's, not a fault's
 	b.Call, b.Slow, b.Stall = 8*time.Second, 15*time.Second, 10*time.Second
 	b.Drain, b.Writer, b.Ending = time.Second, time.Second, 12*time.Second
 	b.Rest, b.Settle = 500*time.Millisecond, 200*time.Millisecond

@@ -20,7 +20,6 @@ type Bounds struct {
 	Margin time.Duration // what a busy machine may add to the ending
 	Drain  time.Duration // between the output's end and the exit, either way round
 	Writer time.Duration // for a caller's Write after the exit, for all of them after a kill
-	Slack  time.Duration // by how much the output's end may seem to precede the exit
 	OOM    time.Duration // for the kernel's report of a kill for memory, after the exit
 	Settle time.Duration // how long a create whose answer was lost may still succeed
 	Grace  time.Duration // for clocks, after the time at which a run must have ended
@@ -38,7 +37,6 @@ func Default() Bounds {
 		Margin: 3 * time.Second,
 		Drain:  5 * time.Second,
 		Writer: 5 * time.Second,
-		Slack:  500 * time.Millisecond,
 		OOM:    500 * time.Millisecond,
 		Settle: 2 * time.Second,
 		Grace:  5 * time.Minute,

@@ -26,7 +26,8 @@ type Exit struct {
 	OOMKilled bool          // the kernel killed some process in it for memory
 	Run       string        // which of the container's runs it was, for Unchanged
 	Ran       time.Duration // from its start to its exit, by the engine's clock
-	Broke     time.Time     // when the wait's connection broke, zero = it did not
+	Broke     bool          // the wait's connection broke
+	Alive     time.Time     // when the engine was first seen to be there after that, and the container to run; zero = never
 	Err       error         // why there is no Code
 }
 
@@ -75,9 +76,7 @@ func receive(results <-chan container.WaitResponse, errs <-chan error) Exit {
 // wait whose connection broke says nothing at all. One answer may be lost: it
 // gives up on an engine that has been silent for the bound of two calls.
 func (c *Client) confirm(ctx context.Context, name string, e Exit) Exit {
-	if e.Err != nil {
-		e.Broke = time.Now()
-	}
+	e.Broke = e.Err != nil
 	patience := 2 * bounds.From(ctx).Call
 	silence := time.Now().Add(patience)
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, time.Second) {
@@ -89,11 +88,15 @@ func (c *Client) confirm(ctx context.Context, name string, e Exit) Exit {
 			return Exit{Err: errRestarted}
 		case err == nil && !state.Running && e.Err == nil:
 			// A late duplicate of the exit event can overwrite the state's code.
-			return exited(state, e.Code, time.Time{})
+			return exited(state, e)
 		case err == nil && !state.Running:
-			return exited(state, state.ExitCode, e.Broke)
+			e.Code = state.ExitCode
+			return exited(state, e)
 		case err == nil && e.Err != nil:
 			silence = time.Now().Add(patience)
+			if e.Alive.IsZero() {
+				e.Alive = time.Now()
+			}
 		case err == nil:
 			err = errors.New("the engine reported an exit, but the container has not stopped")
 		}
@@ -110,8 +113,8 @@ func (c *Client) confirm(ctx context.Context, name string, e Exit) Exit {
 	}
 }
 
-func exited(s State, code int, broke time.Time) Exit {
-	return Exit{Code: code, OOMKilled: s.OOMKilled, Run: s.StartedAt, Ran: s.Ran, Broke: broke}
+func exited(s State, e Exit) Exit {
+	return Exit{Code: e.Code, OOMKilled: s.OOMKilled, Run: s.StartedAt, Ran: s.Ran, Broke: e.Broke, Alive: e.Alive}
 }
 
 // Unchanged tells whether a container has not been started again since an exit.

@@ -10,7 +10,8 @@ import (
 )
 
 // ErrOutputLost is wrapped by errors about output that may be missing: its stream
-// ended while the container ran, or broke off inside a frame.
+// ended while the container ran, broke off inside a frame, did not end with the
+// container, or ended as the connection to the engine broke.
 var ErrOutputLost = errors.New("output lost")
 
 // end is how a command came to its end.
@@ -175,17 +176,15 @@ func (p *process) drainedWithin(d time.Duration) bool {
 
 // complete checks whether a stream that ended between two frames can have ended with
 // the container. A stream that is cut there, for example by an engine that dies,
-// looks the same.
-func (p *process) complete(end dockerx.Exit) error {
-	switch ran := p.ended.Sub(p.begun); {
-	case end.Err != nil:
-		return nil // which is reported
-	case !end.Broke.IsZero() && p.ended.Before(end.Broke.Add(p.bounds.Drain)):
-		return fmt.Errorf("%w: the connection to the engine broke while the container was running", ErrOutputLost)
-	case ran+p.bounds.Slack < end.Ran:
-		return fmt.Errorf("%w: the stream ended after %v, but the container ran for %v", ErrOutputLost, ran, end.Ran)
+// looks the same; then the wait for the exit breaks, too. No two clocks are compared:
+// the machines are not at one about the time, and one of them may have been suspended.
+func (p *process) complete(exit dockerx.Exit) error {
+	// A slow writer delays the sight of the stream's end.
+	outlived := !exit.Alive.IsZero() && p.ended.After(exit.Alive) && !p.out.HasWriters()
+	if exit.Err != nil || !exit.Broke || outlived {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: the connection to the engine broke while the container was running", ErrOutputLost)
 }
 
 // oomKilled asks once more, since the kernel's report can reach the engine after

@@ -75,7 +75,6 @@ type process struct {
 	drained chan struct{}       // closed after the next two are set
 	ended   time.Time           // when the output ended
 	lost    error               // why the output is not complete
-	begun   time.Time           // before the start
 	input   *stdio.Source       // nil = none
 	fed     <-chan error        // closed at the end of Stdin, after its error if there is one; nil without Stdin
 	exited  <-chan dockerx.Exit
@@ -140,7 +139,6 @@ func (p *process) register(ctx context.Context) (err error) {
 
 // begin starts the container, unless the output's stream has ended already.
 func (p *process) begin(ctx context.Context) error {
-	p.begun = time.Now()
 	err := p.client.Start(ctx, p.name, func(host *container.HostConfig, config *container.Config) error {
 		select {
 		case <-p.drained:
