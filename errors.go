@@ -20,7 +20,7 @@ const (
 	OpStage    Op = "stage"    // the input cannot be read or unpacked, or its volumes cannot be made
 	OpCreate   Op = "create"   // the engine refuses the container, or the staged input is lost
 	OpStart    Op = "start"    // the container cannot be attached to or started, or is not as requested
-	OpWait     Op = "wait"     // the run was cut off before its end was known
+	OpWait     Op = "wait"     // the run was cut off, or not all of the output could be had or delivered
 	OpCollect  Op = "collect"  // an artifact cannot be read, although it may exist
 	OpCleanup  Op = "cleanup"  // something may be left on the engine
 )
@@ -48,7 +48,8 @@ var (
 	// with the container, or ended as the connection to the engine broke.
 	ErrOutputLost = process.ErrOutputLost
 	// ErrWriterBlocked is wrapped if output did not reach Job.Stdout or Job.Stderr
-	// because a Write did not return in time. Result.Logs contains that output.
+	// because a Write did not return in time. Result.Logs contains that output. The
+	// rest of the Result is complete, too, unless the context has ended.
 	ErrWriterBlocked = stdio.ErrWriterBlocked
 	// ErrTooLarge is wrapped in Result.Uncollected for a file that does not fit
 	// into Limits.ArtifactBytes, and for a directory that was only partly read.

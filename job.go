@@ -64,11 +64,16 @@ type Job struct {
 	// nil = none. Result.Logs is filled in either case. One goroutine writes to
 	// both, so they may be the same writer.
 	//
-	// A slow Write slows the command down. A Write that fails or panics ends the
-	// run with an error. After a kill, RunOnce waits five seconds for outstanding
-	// Writes; after the command's own exit, it waits until a single Write takes
-	// that long. Output that is then missing is reported as [ErrWriterBlocked]. A
-	// Write that never returns leaves one goroutine behind.
+	// A slow Write slows the command down. A Write that fails or panics while the
+	// command runs ends the run with an error, and no artifacts are collected. When
+	// a run is cut off, RunOnce waits five seconds for outstanding Writes; after the
+	// command's own exit, it waits until a single Write takes that long. Output that
+	// is then missing is reported as [ErrWriterBlocked].
+	//
+	// A Write that fails or blocks when the command has ended by itself, or that
+	// blocks at a timeout, spoils nothing else: the Result, with its artifacts, is
+	// complete beside the error, which has Op [OpWait]. No Write begins after RunOnce
+	// has returned. A Write that never returns leaves one goroutine behind.
 	//
 	// While a Write blocks and more than a megabyte of output is waiting, the
 	// engine cannot report the command's own exit: give such a job a Timeout.

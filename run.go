@@ -137,19 +137,19 @@ func (r *run) checkStaged(ctx context.Context, p plan, staged map[string]mount.M
 }
 
 // execute runs the created container to its end and fills in the Result's exit
-// status, output and causes.
-func (r *run) execute(ctx context.Context, p plan, res *Result) (dockerx.Exit, error) {
+// status, output and causes. An error in the outcome alone leaves the run complete.
+func (r *run) execute(ctx context.Context, p plan, res *Result) (process.Outcome, error) {
 	out, err := process.Run(ctx, r.client, r.name, process.Options{
 		Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, LogBytes: p.limits.LogBytes,
 		Timeout: p.limits.Timeout, MemoryCapped: p.limits.MemoryMB > 0, Ending: r.ending, Verify: r.verify[r.name],
 	})
 	res.Logs, res.LogsDropped = out.Logs, out.LogsDropped
 	if !out.Started {
-		return out.Exit, fail(OpStart, err)
+		return out, fail(OpStart, err)
 	}
 	if out.Exit.Err == nil {
 		res.ExitCode, res.Duration = out.Exit.Code, out.Exit.Ran
 		res.OOMKilled, res.TimedOut = out.OOMKilled, out.TimedOut
 	}
-	return out.Exit, fail(OpWait, err)
+	return out, fail(OpWait, err)
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 
 	"github.com/docker/docker/api/types/mount"
 
@@ -13,8 +14,9 @@ import (
 // returns. It is safe for concurrent use.
 //
 // A command that fails, or that is killed at [Limits.Timeout], is not an error:
-// the Result reports it. An error means that the run could not be carried out; the
-// Result is then filled in as far as the run got. Every error is an [*Error].
+// the Result reports it. An error means that the run could not be carried out, or
+// that a writer did not get all of the output; the Result is then filled in as far as
+// the run got. Every error is an [*Error].
 //
 // If only the clean-up failed, the Result is complete and the error has Op
 // [OpCleanup]. Otherwise the end of the context takes precedence over the step
@@ -98,11 +100,15 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 	}
 
 	// 6. Run.
-	exit, err := run.execute(ctx, p, res)
+	out, err := run.execute(ctx, p, res)
 	if err != nil {
 		return err
 	}
 
 	// 7. Collect, and 8. the result.
-	return fail(OpCollect, run.collect(ctx, p, dirs, staged, exit, res))
+	err = run.collect(ctx, p, dirs, staged, out.Exit, res)
+	if out.Undelivered != nil {
+		return fail(OpWait, errors.Join(out.Undelivered, err))
+	}
+	return fail(OpCollect, err)
 }

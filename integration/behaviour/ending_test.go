@@ -4,6 +4,7 @@ package behaviour_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"testing"
 	"time"
@@ -82,6 +83,42 @@ func TestContextEndsWithASlowWriter(t *testing.T) {
 	require.ErrorIs(t, err, sandbox.ErrWriterBlocked)
 	require.Equal(t, 3, res.ExitCode)
 	require.Len(t, res.Logs, 200*len("a line\n"))
+}
+
+// When the command has ended by itself, its status and its artifacts are there
+// whatever becomes of a writer.
+func TestArtifactsDespiteTheWriter(t *testing.T) {
+	full := errors.New("disk full")
+	for name, c := range map[string]struct {
+		write func() error // after the command's exit
+		want  error
+	}{
+		"fails":  {func() error { return full }, full},
+		"blocks": {nil, sandbox.ErrWriterBlocked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			id := owner.RandomID()
+			died, over := exited(t, id), make(chan struct{})
+			defer close(over)
+			j := runtest.Shell(many)
+			j.Collect = []string{"/workspace/file"}
+			j.Stdout = runtest.WriterFunc(func(p []byte) (int, error) {
+				<-died
+				if c.write == nil {
+					<-over
+					return 0, io.ErrClosedPipe
+				}
+				return 0, c.write()
+			})
+			res, err := runAs(t, context.Background(), id, j)
+			runtest.RequireStep(t, err, sandbox.OpWait)
+			require.ErrorIs(t, err, c.want)
+			require.Equal(t, 3, res.ExitCode)
+			require.Len(t, res.Logs, 200*len("a line\n"))
+			require.Equal(t, map[string][]byte{"/workspace/file": []byte("artifact\n")}, res.Artifacts)
+		})
+	}
 }
 
 // An artifact that comes slowly is waited for after the command's own exit. After a

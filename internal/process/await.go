@@ -16,9 +16,10 @@ var ErrOutputLost = errors.New("output lost")
 
 // end is how a command came to its end.
 type end struct {
-	exit     dockerx.Exit
-	timedOut bool  // the kill at the timeout ended it
-	err      error // what cut the run off, or why its end or its output is not known
+	exit        dockerx.Exit
+	timedOut    bool  // the kill at the timeout ended it
+	undelivered error // see Outcome.Undelivered
+	err         error // what cut the run off, or why its end or its output is not known
 }
 
 // await waits for the exit and for the rest of the output. At the timeout, at the end
@@ -47,8 +48,9 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (e end) {
 		case <-orphaned:
 			e.killFor(p, fmt.Errorf("%w: the stream ended while the container was still running", ErrOutputLost))
 		case failed := <-p.out.Failed():
-			e.killFor(p, failed)
-			e.err = failed
+			if !e.killFor(p, failed) {
+				e.undelivered = failed
+			}
 		case failed, open := <-fed:
 			if open {
 				e.killFor(p, failed)
@@ -127,9 +129,13 @@ func (p *process) drain(ctx context.Context, e *end) {
 	case p.lost != nil:
 		lost = fmt.Errorf("%w: %w", ErrOutputLost, p.lost)
 	default:
-		lost = errors.Join(p.complete(e.exit), p.out.Err())
+		lost = p.complete(e.exit)
+		e.undelivered = errors.Join(e.undelivered, p.out.Err())
 	}
 	e.err = errors.Join(e.err, e.exit.Err, lost)
+	if e.err != nil || ctx.Err() != nil {
+		e.err, e.undelivered = errors.Join(e.err, e.undelivered), nil
+	}
 }
 
 // awaitWriters waits for the caller's writers: after the command's own exit as long as

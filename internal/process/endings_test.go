@@ -52,6 +52,7 @@ func TestSlowWriterAfterTheExit(t *testing.T) {
 		return len(p), nil
 	})})
 	require.NoError(t, err)
+	require.NoError(t, out.Undelivered)
 	require.Equal(t, 3, out.Exit.Code)
 	require.Equal(t, 400, got)
 }
@@ -114,6 +115,7 @@ func TestTimeoutAndSlowWriterAfterTheExit(t *testing.T) {
 		return len(p), nil
 	})})
 	require.NoError(t, err)
+	require.NoError(t, out.Undelivered)
 	require.False(t, out.TimedOut)
 	require.Equal(t, 3, out.Exit.Code)
 	require.Equal(t, 400, got)

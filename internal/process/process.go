@@ -36,7 +36,8 @@ type Outcome struct {
 	Logs        []byte
 	LogsDropped int64
 	OOMKilled   bool
-	TimedOut    bool // the timeout's kill ended it
+	TimedOut    bool  // the timeout's kill ended it
+	Undelivered error // why a caller's writer did not get all of the output; the rest is complete
 }
 
 // KilledStatus is the exit status after SIGKILL.
@@ -52,7 +53,7 @@ func Run(ctx context.Context, client *dockerx.Client, name string, o Options) (O
 	end := p.await(ctx, o.Timeout)
 	p.release()
 	out := p.outcome()
-	out.Started, out.Exit = true, end.exit
+	out.Started, out.Exit, out.Undelivered = true, end.exit, end.undelivered
 	if exit := end.exit; exit.Err == nil {
 		out.OOMKilled = exit.OOMKilled || o.MemoryCapped && p.oomKilled(ctx, exit.Code == KilledStatus && !p.killed)
 		// A job that ended before our kill reached it has its own status.
