@@ -65,10 +65,11 @@ func TestContextEndsWithASlowWriter(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var canceled time.Time
+	writes := 0
 	j := runtest.Shell(many)
 	j.Stdout = runtest.WriterFunc(func(p []byte) (int, error) {
-		if canceled.IsZero() {
-			<-died
+		<-died
+		if writes++; writes == 5 { // the exit has been told by then
 			canceled = time.Now()
 			cancel()
 		}

@@ -117,18 +117,18 @@ func (f fault) bounds(request string) bounds.Bounds {
 	case f == cancelMute:
 		b.Ending = 1500 * time.Millisecond
 	case f == cancelNever && (strings.HasSuffix(path, "/kill") || method == "DELETE"):
-		b.Slow = 2 * time.Second // it is asked for again
+		b.Slow = 4 * time.Second // it is asked for again
 	case f.inStream():
 		b.Drain = quickDrain
 	case f != late && f != never && f != afterwards:
 	case path == "/images/create", method == "PUT", method == "GET" && strings.HasSuffix(path, "/archive"):
-		b.Stall = time.Second
+		b.Stall = 3 * time.Second
 	case strings.HasSuffix(path, "/create"), strings.HasSuffix(path, "/start"):
-		b.Slow, b.Settle = 1500*time.Millisecond, 800*time.Millisecond // a disk's start comes before
+		b.Slow, b.Settle = 4*time.Second, 800*time.Millisecond // a disk's start comes before
 	case strings.HasSuffix(path, "/kill"), method == "DELETE":
-		b.Slow = 2 * time.Second // a start comes before, and takes its time
+		b.Slow = 4 * time.Second // a start comes before, and takes its time
 	default:
-		b.Call = 500 * time.Millisecond
+		b.Call = 1500 * time.Millisecond
 	}
 	return b
 }

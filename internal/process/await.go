@@ -171,12 +171,7 @@ func (p *process) drainedWithin(d time.Duration) bool {
 	case <-p.drained:
 		return true
 	case <-bound.Done():
-	}
-	select {
-	case <-p.drained:
-		return true
-	default:
-		return false
+		return p.isDrained()
 	}
 }
 

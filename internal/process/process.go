@@ -125,6 +125,15 @@ func (p *process) drainStream() {
 	close(p.drained)
 }
 
+func (p *process) isDrained() bool {
+	select {
+	case <-p.drained:
+		return true
+	default:
+		return false
+	}
+}
+
 // register registers for the exit. The end of ctx ends the registration but not the
 // wait, which the kill that follows needs.
 func (p *process) register(ctx context.Context) (err error) {
@@ -140,13 +149,14 @@ func (p *process) register(ctx context.Context) (err error) {
 
 // begin starts the container, unless the output's stream has ended already.
 func (p *process) begin(ctx context.Context) error {
+	if p.isDrained() {
+		return errEarly
+	}
 	err := p.client.Start(ctx, p.name, func(host *container.HostConfig, config *container.Config) error {
-		select {
-		case <-p.drained:
+		if p.isDrained() { // the look at the container took a moment
 			return errEarly
-		default:
-			return p.verify(host, config)
 		}
+		return p.verify(host, config)
 	})
 	switch {
 	case errors.Is(err, errEarly):
