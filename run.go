@@ -26,7 +26,6 @@ type run struct {
 	ending *ending.Ending // of the run, when it is cut off, and at the latest of its clean-up
 	id     string
 	name   string
-	limits owner.Limits // of the command, as far as they are known
 	labels map[string]string
 	undo   cleanup.Stack
 	// verify compares what the engine has with what was sent, by container's name.
@@ -55,14 +54,14 @@ func (r *run) end() error {
 
 // label fills in the run's labels. Its expiry is by the engine's clock, which
 // every Sweep can ask for.
-func (r *run) label(ctx context.Context, engine dockerx.Engine) {
+func (r *run) label(ctx context.Context, engine dockerx.Engine, p plan) {
 	var expires time.Time
 	if deadline, bounded := ctx.Deadline(); bounded {
 		left := owner.Sum(time.Until(deadline), r.bounds.Return())
 		expires = r.client.Time(engine, time.Now()).Add(left)
 	}
 	r.labels = owner.Labels(r.id, expires)
-	r.limits.Label(r.labels)
+	owner.Limits{Timeout: p.limits.Timeout, Ending: r.endingTime(), Reading: p.readingTime()}.Label(r.labels)
 }
 
 // endingTime is how long after its Timeout a run can have a running container, for a Sweep

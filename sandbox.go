@@ -6,7 +6,6 @@ import (
 
 	"github.com/docker/docker/api/types/mount"
 
-	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -77,8 +76,7 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 	if err != nil {
 		return fail(OpValidate, err)
 	}
-	run.limits = owner.Limits{Timeout: p.limits.Timeout, Ending: run.endingTime(), Reading: p.readingTime()}
-	run.label(ctx, engine)
+	run.label(ctx, engine, p)
 	var staged map[string]mount.Mount
 	if p.limits.DiskMB > 0 {
 		staged, err = run.stageOnDisk(ctx, p, engine, image, dirs)
