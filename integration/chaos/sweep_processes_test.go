@@ -113,11 +113,11 @@ func TestSweepOfAnUnseenProcessThatExpires(t *testing.T) {
 }
 
 // With a Timeout it is over in the end, and what it left goes: its container, the staging
-// container or the one that holds the disk, and the volume. The child is killed before
+// container or the one that holds the disk, and the volumes. The child is killed before
 // its Timeout, so nobody else ends the job.
 func TestSweepOfAnUnseenProcessWithATimeout(t *testing.T) {
 	t.Parallel()
-	for _, task := range []string{runTimeout, runOnDisk} {
+	for task, objects := range map[string]int{runTimeout: 3, runOnDisk: 4} {
 		t.Run(task, func(t *testing.T) {
 			t.Parallel()
 			c := startRunningChild(t, task, enginetest.InNewPIDNamespace...)
@@ -130,7 +130,7 @@ func TestSweepOfAnUnseenProcessWithATimeout(t *testing.T) {
 
 			left := about(c.RunID, sweepOnce(t, childBounds()).Left)
 			for begin := time.Now(); len(left) > 0; left = about(c.RunID, sweepOnce(t, childBounds()).Left) {
-				require.Len(t, left, 3)
+				require.Len(t, left, objects)
 				for _, object := range left {
 					require.Contains(t, object, ": its process cannot be seen from here, and it must have ended at ")
 				}
