@@ -186,9 +186,10 @@
 // local socket. [Options.Runtime] selects another OCI runtime, such as gVisor's.
 //
 // Limits that the engine does not enforce are refused with [ErrUnsupported]. Before
-// each start, the configuration that the engine reports for the container is compared
-// with the one it was sent. Memory without swap needs swap accounting in the kernel;
-// without it, the engine limits RAM alone.
+// each start, all that the engine reports of the container is compared with what it was
+// sent: the configuration, with what the image adds to it, the mounts and the attached
+// networks. Memory without swap needs swap accounting in the kernel; without it, the
+// engine limits RAM alone.
 //
 // A seccomp profile comes with the job: Docker's newest built-in one, from package
 // moby/profiles/seccomp, restricted to the sockets that programs need: UNIX sockets;

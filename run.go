@@ -15,7 +15,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/ending"
 	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/internal/process"
-	"github.com/synchestra-io/sandbox/isolation"
+	"github.com/synchestra-io/sandbox/internal/verify"
 )
 
 // run is one run: its name, from which the names of all its objects derive, and
@@ -28,8 +28,10 @@ type run struct {
 	name   string
 	labels map[string]string
 	undo   cleanup.Stack
+	// sent is what every create request is compared with, beside its own configuration.
+	sent verify.Sent
 	// verify compares what the engine has with what was sent, by container's name.
-	verify map[string]func(*container.HostConfig, *container.Config) error
+	verify map[string]dockerx.Check
 }
 
 // newRun names a run, and makes it known as an active one until it has ended.
@@ -38,7 +40,7 @@ func newRun(ctx context.Context, client *dockerx.Client) *run {
 	owner.Begin(id)
 	return &run{
 		client: client, bounds: bounds.From(ctx), ending: ending.New(ctx), id: id, name: owner.NamePrefix + id,
-		verify: map[string]func(*container.HostConfig, *container.Config) error{},
+		verify: map[string]dockerx.Check{},
 	}
 }
 
@@ -52,9 +54,9 @@ func (r *run) end() error {
 	return r.undo.Run(r.ending.All())
 }
 
-// label fills in the run's labels. Its expiry is by the engine's clock, which
-// every Sweep can ask for.
-func (r *run) label(ctx context.Context, engine dockerx.Engine, p plan) {
+// prepare fills in the run's labels, and what the engine and the image add to a
+// container. The run's expiry is by the engine's clock, which every Sweep can ask for.
+func (r *run) prepare(ctx context.Context, p plan, engine dockerx.Engine, image dockerx.Image) {
 	var expires time.Time
 	if deadline, bounded := ctx.Deadline(); bounded {
 		left := owner.Sum(time.Until(deadline), r.bounds.Return())
@@ -62,6 +64,13 @@ func (r *run) label(ctx context.Context, engine dockerx.Engine, p plan) {
 	}
 	r.labels = owner.Labels(r.id, expires)
 	owner.Limits{Timeout: p.limits.Timeout, Ending: r.endingTime(), Reading: p.readingTime()}.Label(r.labels)
+	r.sent = verify.Sent{
+		Image: &verify.Image{
+			ID: image.ID, Env: image.Env, Entrypoint: image.Entrypoint, WorkingDir: image.WorkDir, Volumes: image.Volumes,
+		},
+		DefaultRuntime: engine.DefaultRuntime,
+		CountsSwap:     engine.CountsSwap,
+	}
 }
 
 // endingTime is how long after its Timeout a run can have a running container, for a Sweep
@@ -83,15 +92,18 @@ func (r *run) createVolume(ctx context.Context, name string, options map[string]
 // createContainer makes a container that is killed and removed at the run's end, and
 // after it the volumes that the engine makes together with it.
 func (r *run) createContainer(ctx context.Context, name string, config *container.Config, host *container.HostConfig, volumes ...string) error {
-	r.verify[name] = func(gotHost *container.HostConfig, got *container.Config) error {
-		return isolation.Verify(host, gotHost, config, got)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
+	for _, volume := range volumes {
+		// With the container gone, no creation is under way any more.
+		r.undo.Push(func(ctx context.Context) error { return r.client.RemoveVolume(ctx, volume, 0) })
+	}
+	sent := r.sent
+	sent.Host, sent.Config = host, config
+	r.verify[name] = func(got container.InspectResponse) error { return verify.Container(sent, got) }
 	return r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
-		err := r.client.Remove(ctx, name, unsure)
-		for _, volume := range volumes {
-			err = errors.Join(err, r.client.RemoveVolume(ctx, volume, 0)) // no create is under way any more
-		}
-		return err
+		return r.client.Remove(ctx, name, unsure)
 	}, func(ctx context.Context) error {
 		return r.client.Create(ctx, name, config, host)
 	})

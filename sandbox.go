@@ -76,7 +76,7 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 	if err != nil {
 		return fail(OpValidate, err)
 	}
-	run.label(ctx, engine, p)
+	run.prepare(ctx, p, engine, image)
 	var staged map[string]mount.Mount
 	if p.limits.DiskMB > 0 {
 		staged, err = run.stageOnDisk(ctx, p, engine, image, dirs)

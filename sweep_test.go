@@ -29,7 +29,7 @@ func TestExpiryIsByTheEnginesClock(t *testing.T) {
 			defer cancel()
 			run := newRun(ctx, r.client)
 			defer run.end()
-			run.label(ctx, engine, plan{})
+			run.prepare(ctx, plan{}, engine, dockerx.Image{})
 			expires, err := time.Parse(time.RFC3339, run.labels[owner.LabelExpires])
 			require.NoError(t, err)
 			want := time.Now().Add(ahead + time.Hour + bounds.Default().Return())
@@ -197,7 +197,7 @@ func FuzzExpiry(f *testing.F) {
 		defer cancel()
 		run := newRun(ctx, client)
 		defer run.end()
-		run.label(ctx, dockerx.Engine{}, plan{})
+		run.prepare(ctx, plan{}, dockerx.Engine{}, dockerx.Image{})
 		expires, err := time.Parse(time.RFC3339, run.labels[owner.LabelExpires])
 		require.NoError(t, err)
 		if deadline.After(farthest) {

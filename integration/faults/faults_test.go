@@ -53,7 +53,7 @@ func (m *matrix) injectEverywhere(t *testing.T) {
 				case f.forGood():
 					m.requireNamesLeftovers(t, x, f, o, i >= made)
 				case f.canceled():
-					m.requireCanceled(t, i, o)
+					m.requireCanceled(t, i, f, o)
 				default:
 					m.requireCompleteOrError(t, x, o)
 				}
@@ -80,10 +80,13 @@ func (m *matrix) requireCompleteOrError(t *testing.T, x enginetest.Recorded, o o
 
 // requireCanceled is the rule for a caller who cancels: nothing is left on the
 // engine, and the run fails unless there was nothing left to interrupt.
-func (m *matrix) requireCanceled(t *testing.T, i int, o outcome) {
+func (m *matrix) requireCanceled(t *testing.T, i int, f fault, o outcome) {
 	t.Helper()
 	enginetest.AssertNothingLeft(t, o.id)
 	last := i + 1 // the last download can be over, or not
+	if f == cancelAfter {
+		last++ // so can a short request, on its heels
+	}
 	removals := slices.IndexFunc(m.clean, func(x enginetest.Recorded) bool { return strings.HasPrefix(x.Text, "DELETE ") })
 	if o.err == nil {
 		require.GreaterOrEqual(t, last, removals, "the run went on")

@@ -105,6 +105,7 @@ type Engine struct {
 	Architecture string // in Go's spelling, such as "amd64"
 	RootDir      string // the engine's data, such as "/var/lib/docker"
 	Enforces     Limits
+	CountsSwap   bool // it can limit swap; where not, it reports a limit of -1
 	// Seccomp is the profile that containers get: "builtin" ("default" before
 	// version 23), a path, "unconfined", or "" on a kernel without seccomp.
 	Seccomp string

@@ -73,7 +73,7 @@ func (c *Client) ask(ctx context.Context, api *client.Client) (Engine, error) {
 	}
 	e := Engine{
 		CPUs: info.NCPU, Architecture: goArch(info.Architecture), RootDir: info.DockerRootDir,
-		Enforces: limitsOf(info), Seccomp: seccompOf(info.SecurityOptions),
+		Enforces: limitsOf(info), CountsSwap: info.SwapLimit, Seccomp: seccompOf(info.SecurityOptions),
 		Runtimes: runtimesOf(info), DefaultRuntime: info.DefaultRuntime,
 		TakesProfile: takesProfile(info.ServerVersion),
 		KnowsBuiltin: !versions.LessThan(api.ClientVersion(), builtinAPI),

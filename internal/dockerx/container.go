@@ -23,9 +23,13 @@ func (c *Client) Create(ctx context.Context, name string, config *container.Conf
 	return cause(ctx, err)
 }
 
-// Start starts a container for the first time, if check has nothing against what
-// the engine says of its configuration. After an error it may run all the same.
-func (c *Client) Start(ctx context.Context, name string, check func(*container.HostConfig, *container.Config) error) error {
+// Check tells what is wrong with a container, by all that the engine says of it
+// before its start; nil = nothing. Its first part is not nil.
+type Check func(container.InspectResponse) error
+
+// Start starts a container for the first time, if check has nothing against it. After
+// an error it may run all the same.
+func (c *Client) Start(ctx context.Context, name string, check Check) error {
 	found, err := c.inspect(ctx, name)
 	if errdefs.IsNotFound(err) {
 		return ErrGone
@@ -37,7 +41,7 @@ func (c *Client) Start(ctx context.Context, name string, check func(*container.H
 	if found.State.Status != container.StateCreated {
 		return errStarted
 	}
-	if err := check(found.HostConfig, found.Config); err != nil {
+	if err := check(found); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	ctx, cancel := c.slow(ctx)

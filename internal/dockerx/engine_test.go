@@ -77,7 +77,7 @@ func TestStart(t *testing.T) {
 				inspectRoute:               inTurn(c.inspect).serve,
 				"POST /containers/c/start": func(w http.ResponseWriter, _ *http.Request) { started = true; w.WriteHeader(http.StatusNoContent) },
 			})
-			err := engine.Start(context.Background(), "c", func(*container.HostConfig, *container.Config) error { return c.check })
+			err := engine.Start(context.Background(), "c", func(container.InspectResponse) error { return c.check })
 			require.ErrorIs(t, err, c.want)
 			require.Equal(t, c.want == nil, started)
 			require.Equal(t, c.check != nil, errors.Is(err, ErrUnsupported))

@@ -15,10 +15,11 @@ import (
 
 // Image is what a run needs to know about an image.
 type Image struct {
-	ID      string   // opaque, such as "sha256:…"
-	Env     []string // "KEY=value"
-	Volumes []string // clean paths of the VOLUME instructions, sorted
-	WorkDir string   // clean and absolute; "/" if the image has no WORKDIR
+	ID         string   // opaque, such as "sha256:…"
+	Env        []string // "KEY=value"
+	Entrypoint []string // of its ENTRYPOINT
+	Volumes    []string // clean paths of the VOLUME instructions, sorted
+	WorkDir    string   // clean and absolute; "/" if the image has no WORKDIR
 }
 
 // EnsureImage resolves ref to an image that is present, pulling it when the
@@ -43,7 +44,8 @@ func (c *Client) EnsureImage(ctx context.Context, ref string, pull bool, engine 
 	}
 	im := Image{ID: found.ID, WorkDir: "/"}
 	if found.Config != nil {
-		im.Env, im.WorkDir = found.Config.Env, path.Join("/", found.Config.WorkingDir)
+		im.Env, im.Entrypoint = found.Config.Env, found.Config.Entrypoint
+		im.WorkDir = path.Join("/", found.Config.WorkingDir)
 		for v := range found.Config.Volumes {
 			// Only a clean path covers a VOLUME on the engine.
 			im.Volumes = append(im.Volumes, path.Clean(v))

@@ -61,7 +61,7 @@ func (f *fakeEngine) run(t *testing.T, ctx context.Context, b bounds.Bounds, o O
 	ctx = bounds.With(ctx, b)
 	o.Ending = ending.New(ctx)
 	defer o.Ending.Close()
-	o.Verify = func(*container.HostConfig, *container.Config) error { return nil }
+	o.Verify = func(container.InspectResponse) error { return nil }
 	if o.LogBytes == 0 {
 		o.LogBytes = 1 << 20
 	}

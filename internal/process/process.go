@@ -26,7 +26,7 @@ type Options struct {
 	MemoryCapped   bool          // it can be killed for memory
 	Ending         *ending.Ending
 	// Verify is asked before the start about what the engine made of the container.
-	Verify func(*container.HostConfig, *container.Config) error
+	Verify dockerx.Check
 }
 
 // Outcome is what a container's run brought, as far as it got.
@@ -69,7 +69,7 @@ type process struct {
 	client  *dockerx.Client
 	name    string
 	bounds  bounds.Bounds
-	verify  func(*container.HostConfig, *container.Config) error
+	verify  dockerx.Check
 	ending  *ending.Ending
 	out     *stdio.Output
 	stream  *dockerx.Attachment // nil = not attached
@@ -152,11 +152,11 @@ func (p *process) begin(ctx context.Context) error {
 	if p.isDrained() {
 		return errEarly
 	}
-	err := p.client.Start(ctx, p.name, func(host *container.HostConfig, config *container.Config) error {
+	err := p.client.Start(ctx, p.name, func(got container.InspectResponse) error {
 		if p.isDrained() { // the look at the container took a moment
 			return errEarly
 		}
-		return p.verify(host, config)
+		return p.verify(got)
 	})
 	switch {
 	case errors.Is(err, errEarly):

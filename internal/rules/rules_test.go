@@ -35,11 +35,13 @@ var imports = map[string]map[string]string{
 		module + "/internal/stdio":                     "the command's three streams",
 		module + "/internal/upload":                    "the way of the input",
 		module + "/internal/validate":                  "the checks of values",
+		module + "/internal/verify":                    "the check of what the engine made of a container",
 		"github.com/containerd/errdefs":                "the engine's refusals by kind",
 		"github.com/docker/docker/api/types/container": "types only, handed from isolation to dockerx",
 		"github.com/docker/docker/api/types/mount":     "types only, handed from isolation to dockerx",
 	},
 	module + "/isolation": {
+		module + "/internal/verify":                       "its function Verify",
 		"github.com/docker/docker/api/types/container":    "what it fills in",
 		"github.com/docker/docker/api/types/mount":        "what it fills in",
 		"github.com/docker/go-connections/nat":            "the type of a field of HostConfig",
@@ -62,6 +64,12 @@ var imports = map[string]map[string]string{
 		module + "/internal/ending":                    "the deadline of the kill and of what follows",
 		module + "/internal/stdio":                     "the streams that it drains and feeds",
 		"github.com/docker/docker/api/types/container": "a type only, in the check before the start",
+	},
+	module + "/internal/verify": {
+		"github.com/docker/docker/api/types/container": "what it compares",
+		"github.com/docker/docker/api/types/mount":     "what it compares",
+		"github.com/docker/docker/api/types/network":   "what it compares",
+		"github.com/docker/docker/api/types/strslice":  "the type of a field of Config",
 	},
 	module + "/internal/upload": {
 		module + "/internal/dockerx": "the container",

@@ -1,0 +1,4 @@
+package verify
+
+// EndpointOwn is endpointOwn, for the tests.
+var EndpointOwn = endpointOwn
