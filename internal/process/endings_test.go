@@ -83,18 +83,26 @@ func TestContextEndsAfterTheExit(t *testing.T) {
 	require.Equal(t, after, writes.Load(), "a Write began after the end")
 }
 
-// At the end of a context that interrupts nothing there is no error.
+// At the end of a context that interrupts nothing there is no error. The command can be
+// over before the answer to its start has come: then the start is interrupted.
 func TestContextEndsWhileTheLastWriteReturns(t *testing.T) {
-	f := &fakeEngine{command: func(c *fakeContainer) int { io.WriteString(c.stdout, "one"); return 0 }}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	out, err := f.run(t, ctx, patient(), Options{Stdout: writeFunc(func(p []byte) (int, error) {
-		until(t, f.exited, "exit")
+	for range 100 {
+		f := &fakeEngine{command: func(c *fakeContainer) int { io.WriteString(c.stdout, "one"); return 0 }}
+		ctx, cancel := context.WithCancel(context.Background())
+		out, err := f.run(t, ctx, patient(), Options{Stdout: writeFunc(func(p []byte) (int, error) {
+			until(t, f.exited, "exit")
+			cancel()
+			return len(p), nil
+		})})
 		cancel()
-		return len(p), nil
-	})})
-	require.NoError(t, err)
-	require.Zero(t, out.Exit.Code)
+		if out.Started {
+			require.NoError(t, err)
+			require.Zero(t, out.Exit.Code)
+			return
+		}
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	require.Fail(t, "every start was interrupted")
 }
 
 // A timeout that finds the command ended by itself cuts off neither a slow writer nor
