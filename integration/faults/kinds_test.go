@@ -113,9 +113,9 @@ func (f fault) bounds(request string) bounds.Bounds {
 	method, path, _ := strings.Cut(request, " ")
 	switch {
 	case f == gone:
-		b.Call, b.Ending = time.Second, 1500*time.Millisecond
+		b.Call, b.Ending = time.Second, 3*time.Second // shared by four removals
 	case f == cancelMute:
-		b.Ending = 1500 * time.Millisecond
+		b.Ending = 3 * time.Second // as well
 	case f == cancelNever && (strings.HasSuffix(path, "/kill") || method == "DELETE"):
 		b.Slow = 4 * time.Second // it is asked for again
 	case f.inStream():
