@@ -17,7 +17,8 @@ import (
 
 // injection is a handler of a proxy that injects one fault into one run.
 type injection struct {
-	at     int                // index of the request with the fault, -1 = none
+	text   string             // of the request with the fault, "" = none
+	nth    int                // of those with this text; a busy engine can be asked some things once more
 	fault  fault              // what happens to it
 	up     int64              // length of its body
 	output int64              // bytes of output in the whole run
@@ -34,7 +35,7 @@ func (in *injection) fire() { in.fired.Store(true) }
 
 // handle forwards every request but the one with the fault.
 func (in *injection) handle(x *enginetest.Exchange) {
-	if x.Index != in.at {
+	if x.Text != in.text || x.Nth != in.nth {
 		if in.mute.Load() {
 			x.Hold()
 			return

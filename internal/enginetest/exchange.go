@@ -17,7 +17,7 @@ import (
 type Exchange struct {
 	Text    string // method and path as they are for every run, such as "POST /containers/job/start"
 	Name    string // of the container that a request creates, such as "job-stage"
-	Index   int    // of the request, from 0
+	Nth     int    // of the requests with this text so far, from 0
 	Proxy   *Proxy
 	Request *http.Request // may be changed before Ask
 	Writer  http.ResponseWriter
@@ -38,7 +38,11 @@ func (p *Proxy) record(w http.ResponseWriter, r *http.Request) (_ *Exchange, ok 
 		return nil, false
 	}
 	p.handlers.Add(1)
-	x.Index = len(p.exchanges)
+	for _, before := range p.exchanges {
+		if before.Text == x.Text {
+			x.Nth++
+		}
+	}
 	p.exchanges = append(p.exchanges, x)
 	return x, true
 }
