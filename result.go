@@ -31,7 +31,9 @@ type Result struct {
 	// OOMKilled is true if the engine reported that the kernel killed a process of
 	// the run because the run had reached Limits.MemoryMB. If that was the command
 	// itself, ExitCode is 137; if it was a child, ExitCode can be anything. Before
-	// containerd 2.3 the report is lost if a child is killed right before the exit.
+	// containerd 2.3 the report is lost if the container ends before it is read: when
+	// a child is killed right before the exit, and on a busy machine sometimes when
+	// the command itself is.
 	OOMKilled bool
 	// Duration is how long the command ran, from its start to its exit, by the
 	// engine's clock. It is 0 if there is no exit status.

@@ -93,7 +93,7 @@ func TestDiskAndMemory(t *testing.T) {
 	j := runtest.ShellWithDisk("dd if=/dev/zero of=/tmp/big bs=1M count=200; du -sm /tmp", 256)
 	j.Limits.MemoryMB = 32
 	j.Limits.Timeout = bounds.Default().Return()
-	res := runtest.OK(t, j)
+	res := runtest.Starved(t, j)
 	require.True(t, res.OOMKilled, "%s", res.Logs)
 	require.False(t, res.TimedOut)
 	require.False(t, res.DiskFull)
