@@ -24,8 +24,8 @@ import (
 const (
 	runShortly  = "run shortly"  // a job that ends
 	runForever  = "run forever"  // a job that does not
-	runDeadline = "run deadline" // the same, with a deadline of childDeadline
-	runTimeout  = "run timeout"  // the same, with a Timeout of childTimeout
+	runDeadline = "run deadline" // the same, with a deadline in childTime
+	runTimeout  = "run timeout"  // the same, with a Timeout of childTime
 	runOnDisk   = "run on disk"  // the same, with a disk
 	runFar      = "run far"      // the same, with the longest Timeout and a deadline in the year 9999
 	sweep       = "sweep"        // a Sweep
@@ -36,21 +36,18 @@ var tasks = enginetest.Tasks{
 	runShortly: func() int { return childRun(context.Background(), sandbox.Limits{}, "cat", "/workspace/in") },
 	runForever: func() int { return childRun(context.Background(), sandbox.Limits{}, "sleep", "1000") },
 	runDeadline: func() int {
-		ctx, cancel := context.WithTimeout(bounds.With(context.Background(), childBounds()), childDeadline)
+		ctx, cancel := context.WithTimeout(context.Background(), childTime)
 		defer cancel()
 		return childRun(ctx, sandbox.Limits{}, "sleep", "1000")
 	},
 	runTimeout: func() int {
-		ctx := bounds.With(context.Background(), childBounds())
-		return childRun(ctx, sandbox.Limits{Timeout: childTimeout}, "sleep", "1000")
+		return childRun(context.Background(), sandbox.Limits{Timeout: childTime}, "sleep", "1000")
 	},
 	runOnDisk: func() int {
-		ctx := bounds.With(context.Background(), childBounds())
-		return childRun(ctx, sandbox.Limits{Timeout: childTimeout, DiskMB: 16}, "sleep", "1000")
+		return childRun(context.Background(), sandbox.Limits{Timeout: childTime, DiskMB: 16}, "sleep", "1000")
 	},
 	runFar: func() int {
-		ctx := bounds.With(context.Background(), childBounds())
-		ctx, cancel := context.WithDeadline(ctx, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))
+		ctx, cancel := context.WithDeadline(context.Background(), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))
 		defer cancel()
 		return childRun(ctx, sandbox.Limits{Timeout: math.MaxInt64}, "sleep", "1000")
 	},
@@ -61,20 +58,8 @@ var tasks = enginetest.Tasks{
 	},
 }
 
-const (
-	childDeadline = 5 * time.Second
-	childTimeout  = 3 * time.Second
-)
-
-// childBounds let a run with a deadline expire soon, but not before it has started.
-func childBounds() bounds.Bounds {
-	b := bounds.Default()
-	b.Call, b.Slow, b.Stall = 10*time.Second, 2*time.Second, 10*time.Second
-	b.Drain, b.Writer, b.OOM = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
-	b.Ending, b.Margin = 5*time.Second, time.Second // a busy engine takes its time to kill
-	b.Grace = time.Second
-	return b
-}
+// childTime is longer than any test: Sweep is told that it has passed.
+const childTime = 20 * time.Minute
 
 func childRun(ctx context.Context, limits sandbox.Limits, cmd ...string) int {
 	r, err := sandbox.New(sandbox.Options{})
@@ -125,7 +110,21 @@ func startRunningChild(t *testing.T, task string, through ...string) *enginetest
 }
 
 // sweepOnce runs a Sweep with a Runner of its own. It must not fail.
-func sweepOnce(t testing.TB, b bounds.Bounds) sandbox.SweepReport {
+func sweepOnce(t testing.TB) sandbox.SweepReport {
+	t.Helper()
+	return sweepWith(t, bounds.Default())
+}
+
+// sweepAt is sweepOnce for a Sweep that takes another time for the present, less the
+// grace. It concerns every run that expires, so nothing may run beside it.
+func sweepAt(t testing.TB, present time.Time) sandbox.SweepReport {
+	t.Helper()
+	b := bounds.Default()
+	b.Grace = -time.Until(present)
+	return sweepWith(t, b)
+}
+
+func sweepWith(t testing.TB, b bounds.Bounds) sandbox.SweepReport {
 	t.Helper()
 	r, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)

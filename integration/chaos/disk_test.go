@@ -75,6 +75,6 @@ func TestDiskSweep(t *testing.T) {
 	holder, err := enginetest.API.ContainerInspect(context.Background(), owner.NamePrefix+id+"-stage")
 	require.NoError(t, err)
 	require.True(t, holder.State.Running)
-	sweepOnce(t, bounds.Default())
+	sweepOnce(t)
 	enginetest.AssertNothingLeft(t, id)
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 	"github.com/synchestra-io/sandbox/internal/owner"
 )
@@ -140,8 +139,8 @@ func killedAt(t *testing.T, at step, m moment) (left bool) {
 	left = len(enginetest.LeftOf(t, id)) > 0
 	// Whatever the engine was doing when the process ended may appear after a Sweep. In
 	// all other cases one Sweep is enough.
-	sweepOnce(t, bounds.Default())
-	for begin := time.Now(); m == duringIt && len(enginetest.LeftOf(t, id)) > 0; sweepOnce(t, bounds.Default()) {
+	sweepOnce(t)
+	for begin := time.Now(); m == duringIt && len(enginetest.LeftOf(t, id)) > 0; sweepOnce(t) {
 		require.Less(t, time.Since(begin), 20*time.Second, "still left")
 	}
 	require.Empty(t, enginetest.LeftOf(t, id))

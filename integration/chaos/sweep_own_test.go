@@ -147,7 +147,7 @@ func TestSweepThatIsCancelled(t *testing.T) {
 	require.Equal(t, sandbox.SweepReport{}, report)
 	require.NoError(t, r.Close())
 
-	report = sweepOnce(t, bounds.Default())
+	report = sweepOnce(t)
 	require.Equal(t, objects, about(id, report.Removed))
 	require.Empty(t, enginetest.LeftOf(t, id))
 }

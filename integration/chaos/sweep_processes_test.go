@@ -5,6 +5,7 @@ package chaos_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,10 +80,10 @@ func TestSweepByAnotherProcess(t *testing.T) {
 func TestSweepBesideAnUnseenProcess(t *testing.T) {
 	c := startRunningChild(t, runForever, enginetest.InNewPIDNamespace...)
 	want := ofRun(c.RunID, ": its process cannot be seen from here, and it has no expiry")
-	require.ElementsMatch(t, want, about(c.RunID, sweepOnce(t, bounds.Default()).Left))
+	require.ElementsMatch(t, want, about(c.RunID, sweepOnce(t).Left))
 	requireUntouched(t, c.RunID)
 	c.Kill()
-	require.ElementsMatch(t, want, about(c.RunID, sweepOnce(t, bounds.Default()).Left))
+	require.ElementsMatch(t, want, about(c.RunID, sweepOnce(t).Left))
 
 	ctx := context.Background()
 	for _, name := range []string{owner.NamePrefix + c.RunID, owner.NamePrefix + c.RunID + "-stage"} {
@@ -93,54 +94,54 @@ func TestSweepBesideAnUnseenProcess(t *testing.T) {
 
 // With a deadline such a run expires.
 func TestSweepOfAnUnseenProcessThatExpires(t *testing.T) {
-	t.Parallel()
 	begin := time.Now()
 	c := startRunningChild(t, runDeadline, enginetest.InNewPIDNamespace...)
-	left := about(c.RunID, sweepOnce(t, childBounds()).Left)
-	require.Len(t, left, 3)
-	require.Contains(t, left[0], ": its process cannot be seen from here, and it expires at ")
-	requireUntouched(t, c.RunID)
 	c.Kill()
-
-	for len(about(c.RunID, sweepOnce(t, childBounds()).Left)) > 0 {
-		require.Less(t, time.Since(begin), time.Minute, "it must have expired")
-		<-time.After(100 * time.Millisecond)
-	}
-	enginetest.AssertNothingLeft(t, c.RunID)
-	// The expiry has a precision of one second.
-	earliest := childDeadline + childBounds().Return() + childBounds().Grace - time.Second
-	require.Greater(t, time.Since(begin), earliest, "removed before the run must have ended")
+	job, err := enginetest.API.ContainerInspect(context.Background(), owner.NamePrefix+c.RunID)
+	require.NoError(t, err)
+	expires := job.Config.Labels[owner.LabelExpires]
+	at, err := time.Parse(time.RFC3339, expires)
+	require.NoError(t, err)
+	// It has a precision of one second.
+	require.Greater(t, at, begin.Add(childTime+bounds.Default().Return()-time.Second), "the run must have ended")
+	requireOver(t, c.RunID, 3, ": its process cannot be seen from here, and it expires at "+expires, at)
 }
 
 // With a Timeout it is over in the end, and what it left goes: its container, the staging
-// container or the one that holds the disk, and the volumes. The child is killed before
-// its Timeout, so nobody else ends the job.
+// container or the one that holds the disk, and the volumes.
 func TestSweepOfAnUnseenProcessWithATimeout(t *testing.T) {
-	t.Parallel()
 	for task, objects := range map[string]int{runTimeout: 3, runOnDisk: 4} {
 		t.Run(task, func(t *testing.T) {
-			t.Parallel()
 			c := startRunningChild(t, task, enginetest.InNewPIDNamespace...)
 			c.Kill()
 			job, err := enginetest.API.ContainerInspect(context.Background(), owner.NamePrefix+c.RunID)
 			require.NoError(t, err)
 			started, err := time.Parse(time.RFC3339Nano, job.State.StartedAt)
 			require.NoError(t, err)
-			over := started.Add(childTimeout + childBounds().Slow + childBounds().Return() + childBounds().Grace)
-
-			left := about(c.RunID, sweepOnce(t, childBounds()).Left)
-			for begin := time.Now(); len(left) > 0; left = about(c.RunID, sweepOnce(t, childBounds()).Left) {
-				require.Len(t, left, objects)
-				for _, object := range left {
-					require.Contains(t, object, ": its process cannot be seen from here, and it must have ended at ")
-				}
-				require.Less(t, time.Since(begin), time.Minute, "it must be over")
-				<-time.After(100 * time.Millisecond)
-			}
-			require.True(t, time.Now().After(over), "removed before the run must have ended")
-			enginetest.AssertNothingLeft(t, c.RunID)
+			at := owner.LimitsOf(job.Config.Labels).Over(started, true)
+			require.Greater(t, at, started.Add(childTime+bounds.Default().Return()), "the run must have ended")
+			why := ": its process cannot be seen from here, and it must have ended at " + at.UTC().Format(time.RFC3339)
+			requireOver(t, c.RunID, objects, why, at)
 		})
 	}
+}
+
+// requireOver checks that a Sweep leaves the objects of a run until the time at which it
+// is over, and says why, and that a later one removes them.
+func requireOver(t *testing.T, id string, objects int, why string, at time.Time) {
+	t.Helper()
+	for _, present := range []time.Time{time.Now(), at.Add(-5 * time.Minute)} {
+		left := about(id, sweepAt(t, present).Left)
+		require.Len(t, left, objects)
+		for _, object := range left {
+			require.True(t, strings.HasSuffix(object, why), "%s, want %s", object, why)
+		}
+		requireUntouched(t, id)
+	}
+	report := sweepAt(t, at.Add(time.Second))
+	require.Len(t, about(id, report.Removed), objects)
+	require.Empty(t, about(id, report.Left))
+	enginetest.AssertNothingLeft(t, id)
 }
 
 // Times that are too far away for arithmetic do not come around from the other side, and
@@ -154,7 +155,7 @@ func TestSweepOfAnUnseenProcessInTime(t *testing.T) {
 	owner.Limits{Timeout: time.Hour}.Label(labels)
 	makeContainer(t, owner.NamePrefix+created, enginetest.Busybox(), labels)
 	for range 3 {
-		report := sweepOnce(t, childBounds())
+		report := sweepOnce(t)
 		require.Len(t, about(c.RunID, report.Left), 3)
 		require.Equal(t, []string{"container " + owner.NamePrefix + created + ": its process cannot be seen from here, and its command has not started"},
 			about(created, report.Left))
@@ -171,7 +172,7 @@ func TestSweepOfAnUnseenProcessInTime(t *testing.T) {
 	require.NoError(t, err)
 	over := started.Add(time.Hour).UTC().Format(time.RFC3339)
 	require.Equal(t, []string{"container " + name + ": its process cannot be seen from here, and it must have ended at " + over},
-		about(created, sweepOnce(t, bounds.Default()).Left))
+		about(created, sweepOnce(t).Left))
 
 	c.Kill()
 	for _, name := range []string{owner.NamePrefix + c.RunID, owner.NamePrefix + c.RunID + "-stage"} {

@@ -45,7 +45,7 @@ func TestSweepRemovesContainersInEveryState(t *testing.T) {
 			c, err := enginetest.API.ContainerInspect(ctx, owner.NamePrefix+id)
 			require.NoError(t, err)
 			require.Equal(t, state, c.State.Status)
-			report := sweepOnce(t, bounds.Default())
+			report := sweepOnce(t)
 			require.Empty(t, enginetest.LeftOf(t, id))
 			require.Empty(t, about(id, report.Left))
 		})
@@ -73,7 +73,7 @@ func TestSweepLeavesForeignObjects(t *testing.T) {
 		makeVolume(t, name+"-data", labels),
 		makeVolume(t, id, labels),
 	}
-	report := sweepOnce(t, bounds.Default())
+	report := sweepOnce(t)
 	all := enginetest.Objects(t, enginetest.API)
 	for _, object := range foreign {
 		require.Contains(t, all, object)
@@ -100,7 +100,7 @@ func TestSweepByExpiry(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			id := owner.RandomID()
 			v := makeVolume(t, owner.NamePrefix+id+"-0", runLabels(id, elsewhere, c.expires))
-			report := sweepOnce(t, bounds.Default())
+			report := sweepOnce(t)
 			if c.why == nil {
 				require.Empty(t, enginetest.LeftOf(t, id))
 				require.Empty(t, about(id, report.Left))
