@@ -97,7 +97,7 @@ func TestInputReaderThatFails(t *testing.T) {
 func TestInputReaderThatHangs(t *testing.T) {
 	enginetest.Busybox()
 	release := make(chan struct{})
-	reading := make(chan struct{})
+	reading, bound := make(chan struct{}), promptly(t)
 	j := runtest.Shell("echo ran")
 	j.InputTar = runtest.ReaderFunc(func([]byte) (int, error) {
 		close(reading)
@@ -114,7 +114,7 @@ func TestInputReaderThatHangs(t *testing.T) {
 		moment <- time.Now()
 	}()
 	res, err := runtest.DoContext(t, ctx, j)
-	require.Less(t, time.Since(<-moment), promptly)
+	require.Less(t, time.Since(<-moment), bound)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, -1, res.ExitCode)
 }
