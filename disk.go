@@ -84,7 +84,7 @@ func (r *run) createHolder(ctx context.Context, engine dockerx.Engine, image doc
 const (
 	holderMemory   = 16 << 20
 	holderNanoCPUs = 250_000_000
-	holderPIDs     = 2 // the init and the program
+	holderPIDs     = 32 // the init, the program, and threads of the runtime that are still ending
 )
 
 // holderPreset is the job's hardening with the holder's limits, as far as the engine

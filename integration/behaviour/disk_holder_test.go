@@ -58,7 +58,7 @@ func TestDiskHolder(t *testing.T) {
 	require.Equal(t, job.HostConfig.SecurityOpt, holder.HostConfig.SecurityOpt)
 	require.LessOrEqual(t, holder.HostConfig.Memory, int64(32<<20))
 	require.LessOrEqual(t, holder.HostConfig.NanoCPUs, int64(500_000_000))
-	require.EqualValues(t, 2, *holder.HostConfig.PidsLimit)
+	require.EqualValues(t, 32, *holder.HostConfig.PidsLimit)
 	require.Equal(t, "none", holder.HostConfig.LogConfig.Type)
 	require.True(t, strings.HasPrefix(top.Processes[1][2], holder.Name+"/"), top.Processes[1][2])
 	require.Zero(t, *holder.SizeRw, "bytes beside the image's")
