@@ -61,6 +61,7 @@ var callAttacks = []Attack{
 	probeAttack("keyring", "adds a key and uses the keyrings of its user", "no key, since all runs would share it").triedOutside(),
 	probeAttack("bpf", "creates a BPF map and loads a BPF program", "no descriptor").triedOutside(),
 	probeAttack("io-uring", "sets up an io_uring", "no ring").triedOutside(),
+	probeAttack("aio", "sets up asynchronous I/O, of which the whole host has a limited number", "no context").triedOutside(),
 	probeAttack("userfaultfd", "creates a userfaultfd, which helps to win races in the kernel", "no descriptor").triedOutside(),
 	probeAttack("perf", "counts events of a process and of a CPU", "no descriptor").triedOutside(),
 	probeAttack("modules", "loads and unloads kernel modules", "no privilege for either"),

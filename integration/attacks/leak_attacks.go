@@ -41,7 +41,11 @@ var leakAttacks = []Attack{
 	probeAttack("masked", "reads what /proc and /sys tell about memory, keys and timers", "it reads nothing"),
 	probeAttack("kernel-log", "reads the kernel log", "it reads nothing").triedOutside(),
 	probeAttack("kernel-addresses", "reads addresses of the kernel", "all are zero"),
-	probeAttack("serials", "reads the machine ID and serial numbers", "it reads nothing"),
+	probeAttack("serials", "reads the machine ID, the boot ID, the kernel's command line and the serial numbers of all devices", "it reads nothing").
+		knownHole("the kernel shows the host's devices in /sys to everybody, and the boot ID and its command line in /proc"),
+	probeAttack("host-counters", "reads counters of the whole host: pressure, disks, interrupts, events of devices", "it reads nothing").
+		knownHole("the kernel has one of each for all"),
+	probeAttack("uevents", "listens to the kernel's events of the host's devices", "no socket").triedOutside(),
 	Attack{
 		Name: "host-facts", Tries: "reads how much memory the host has, how busy it is, and when it started", Expected: "it sees only its own share",
 		attempt: func(e *attackEnv) []string {

@@ -1,5 +1,10 @@
 package attacks
 
+import (
+	"math/rand/v2"
+	"strconv"
+)
+
 // neighbourAttacks are attacks on runs that are under way at the same time. All runs
 // have the same user, and share some files of the engine.
 var neighbourAttacks = []Attack{
@@ -23,7 +28,20 @@ var neighbourAttacks = []Attack{
 			return e.duringOtherRun(e.job(), "watch", "watched", func() { e.result(e.job("nothing")) })["got"]
 		},
 	}.knownHole("the init is one file of the engine in all containers"),
+	{
+		Name: "ofd-locks", Tries: "passes a number to another run by a lock of an open file, which /proc/locks shows to everybody", Expected: "no such lock",
+		attempt: func(e *attackEnv) (got []string) {
+			number := strconv.Itoa(1e9 + rand.IntN(1e9))
+			if e.gotOutside("ofd-lock", number) == nil {
+				e.abort("outside the sandbox there is no such lock either")
+			}
+			e.duringOtherRun(e.job(), "ofd-lock,"+number, "nothing", func() { got = e.got(e.job("find-lock", number)) })
+			return got
+		},
+	},
 	exhaustAttack("inotify", "inotify instances"), exhaustAttack("mqueues", "message queues"), exhaustAttack("timers", "timers"),
+	exhaustAttack("epoll", "watches of epoll"), exhaustAttack("pipes", "pages of pipes"), exhaustAttack("passed", "descriptors in flight"),
+	exhaustAttack("ptys", "pseudo-terminals of the host").knownHole("the kernel counts them over the whole host"),
 }
 
 // exhaustAttack is an attack on a resource that the kernel counts by user.
@@ -36,7 +54,7 @@ func exhaustAttack(resource, plural string) Attack {
 				return nil // no run gets any
 			}
 			attacker := e.job()
-			attacker.Limits.MemoryMB = 512 // which what it takes counts for, too
+			attacker.Limits.MemoryMB = 2048 // which what it takes counts for, too
 			e.duringOtherRun(attacker, "take-"+resource, "nothing", func() {
 				if other := e.ask(e.job("need-" + resource)); other["got"] == nil {
 					got = other["denied"]

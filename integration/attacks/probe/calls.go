@@ -17,6 +17,10 @@ func init() {
 		params := [120]byte{}
 		try("a ring", failed(call(sysIOUringSetup, 1, addr(&params))))
 	}
+	modes["aio"] = func([]string) {
+		var context uint64
+		try("a context", failed(call(syscall.SYS_IO_SETUP, 1, addr(&context))))
+	}
 	modes["userfaultfd"] = func([]string) {
 		const userModeOnly = 1
 		try("a descriptor", failed(call(sysUserfaultfd, 0)))

@@ -76,3 +76,16 @@ func socketcall(what string, family, kind uint32) {
 	}
 	try(what, err)
 }
+
+// lock32 sets a lock with the command of 32-bit programs, by a 32-bit call.
+func lock32(fd int, command uint32, start int64) error {
+	const fcntl64 = 221
+	lock := below4GiB()
+	binary.LittleEndian.PutUint16(lock, syscall.F_WRLCK)
+	binary.LittleEndian.PutUint64(lock[4:], uint64(start))
+	binary.LittleEndian.PutUint64(lock[12:], 1)
+	if result := call32(fcntl64, uint32(fd), command, uint32(addr(&lock[0])), 0); result < 0 {
+		return syscall.Errno(-result)
+	}
+	return nil
+}

@@ -20,7 +20,6 @@ func init() {
 	modes["engine-socket"] = sockets
 	modes["masked"] = masked
 	modes["kernel-addresses"] = kernelAddresses
-	modes["serials"] = serials
 	modes["engine-paths"] = enginePaths
 	modes["host-facts"] = hostFacts
 	modes["read"] = func(args []string) {
@@ -165,14 +164,6 @@ func kernelAddresses([]string) {
 			}
 		}
 		say("looked", "%s", path)
-	}
-}
-
-// serials reads what identifies this machine.
-func serials([]string) {
-	for _, path := range []string{"/etc/machine-id", "/sys/class/dmi/id/product_uuid", "/sys/class/dmi/id/product_serial", "/sys/class/dmi/id/board_serial"} {
-		_, err := os.ReadFile(path)
-		try(path, err)
 	}
 }
 

@@ -92,7 +92,7 @@ var refusals = []error{
 	syscall.EPERM, syscall.EACCES, syscall.EROFS, syscall.ENOSYS, syscall.ENOENT, syscall.ESRCH, syscall.ENXIO, syscall.ENODEV,
 	syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT, syscall.ESOCKTNOSUPPORT, syscall.ENETUNREACH, syscall.EHOSTUNREACH,
 	syscall.ECONNREFUSED, syscall.ENOTDIR, syscall.EMFILE, syscall.ENOSPC, syscall.EAGAIN, syscall.EFBIG, syscall.ENOMEM,
-	syscall.ETXTBSY, syscall.EXDEV, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.EOPNOTSUPP, syscall.ENOKEY,
+	syscall.ETXTBSY, syscall.EXDEV, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.EOPNOTSUPP, syscall.ENOKEY, syscall.ETOOMANYREFS,
 }
 
 // try reports that the attacker got something, or why it did not.

@@ -19,6 +19,14 @@ func init() {
 	modes["need-mqueues"] = func([]string) { try("a message queue", mqueue()) }
 	modes["take-timers"] = func([]string) { takeAll("timer", timer) }
 	modes["need-timers"] = func([]string) { try("a timer", timer()) }
+	modes["take-epoll"] = func([]string) { takeAll("epoll watch", watchers) }
+	modes["need-epoll"] = func([]string) { try("a watch of epoll", newWatch()) }
+	modes["take-pipes"] = func([]string) { takeAll("pipe", pipe) }
+	modes["need-pipes"] = func([]string) { try("a pipe of 64 KiB", pipe()) }
+	modes["take-passed"] = func([]string) { takeAll("passed descriptor", pass) }
+	modes["need-passed"] = func([]string) { try("a descriptor in flight", pass()) }
+	modes["take-ptys"] = func([]string) { takeAll("pseudo-terminal", pty) }
+	modes["need-ptys"] = func([]string) { try("a pseudo-terminal", pty()) }
 }
 
 // lock locks a file that the engine mounts into every container.
