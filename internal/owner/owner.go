@@ -3,6 +3,8 @@
 package owner
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -15,20 +17,25 @@ import (
 
 // Process is a process, in a form that a process of the same place can recognize.
 type Process struct {
-	place string // boot ID, PID namespace, time namespace; or noPlace
-	pid   int
-	start string // in clock ticks since boot, as /proc tells
-	load  string // random: a process can hold this package twice
+	place   string // boot ID, PID namespace, time namespace; or noPlace
+	pid     int
+	start   string // in clock ticks since boot, as /proc tells
+	program string // see programOf; "" = not known
+	load    string // random: a process can hold this package twice
 }
 
 // noPlace is where nobody can see a process, such as everywhere outside Linux.
 const noPlace = "unknown"
 
 func (o Process) String() string {
-	return fmt.Sprintf("%s/%d/%s/%s", o.place, o.pid, o.start, o.load)
+	program := o.program
+	if program != "" {
+		program += "/"
+	}
+	return fmt.Sprintf("%s/%d/%s/%s%s", o.place, o.pid, o.start, program, o.load)
 }
 
-var ownerText = regexp.MustCompile(`^(unknown|[0-9a-f-]{36}/[0-9]+/[0-9]+)/([0-9]+)/([0-9]+)/([0-9a-f]{32})$`)
+var ownerText = regexp.MustCompile(`^(unknown|[0-9a-f-]{36}/[0-9]+/[0-9]+)/([0-9]+)/([0-9]+)/(?:([0-9a-f]{16})/)?([0-9a-f]{32})$`)
 
 // parse is the reverse of String; false = unknown.
 func parse(text string) (Process, bool) {
@@ -37,7 +44,7 @@ func parse(text string) (Process, bool) {
 		return Process{}, false
 	}
 	pid, err := strconv.Atoi(m[2])
-	return Process{place: m[1], pid: pid, start: m[3], load: m[4]}, err == nil
+	return Process{place: m[1], pid: pid, start: m[3], program: m[4], load: m[5]}, err == nil
 }
 
 // Self is this process.
@@ -55,7 +62,7 @@ var Self = sync.OnceValue(func() Process {
 		return nobody
 	}
 	place := strings.Join([]string{strings.TrimSpace(string(boot)), pids, times}, "/")
-	return Process{place: place, pid: os.Getpid(), start: stat.start, load: nobody.load}
+	return Process{place: place, pid: os.Getpid(), start: stat.start, program: programOf(os.Getpid()), load: nobody.load}
 })
 
 // namespace returns the inode of a namespace of this process, "0" for a kind
@@ -75,7 +82,7 @@ func (o Process) seenBy(me Process) bool { return o.place == me.place && o.place
 func (o Process) runs() bool {
 	stat, err := readStat(o.pid)
 	if err == nil {
-		return stat.start == o.start && !stat.ended
+		return stat.start == o.start && !stat.ended && o.executes()
 	}
 	// Under hidepid a process of another user is not in /proc, but there.
 	process, err := os.FindProcess(o.pid)
@@ -84,6 +91,25 @@ func (o Process) runs() bool {
 	}
 	err = process.Signal(syscall.Signal(0))
 	return !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH)
+}
+
+// executes tells whether o, which has the PID that it had, has not replaced itself by
+// another program, or by itself. In doubt it has not.
+func (o Process) executes() bool {
+	now := programOf(o.pid)
+	return o.program == "" || now == "" || now == o.program
+}
+
+// programOf is a digest of what the kernel told a program at its start, see
+// getauxval(3): above all of addresses, which it chooses anew for every exec. It is ""
+// for what this process may not read, and for a process without memory.
+func programOf(pid int) string {
+	told, err := os.ReadFile(fmt.Sprintf("/proc/%d/auxv", pid))
+	if err != nil || len(told) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(told)
+	return hex.EncodeToString(sum[:8])
 }
 
 type procStat struct {

@@ -1,6 +1,8 @@
 package owner
 
 import (
+	"fmt"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -23,6 +25,34 @@ func TestWhoRuns(t *testing.T) {
 	require.False(t, reused.runs(), "the PID is now another process's")
 	end()
 	require.False(t, o.runs())
+}
+
+// A process that replaces itself, by a new version of itself or by another program, keeps
+// its PID and its start. Its runs ended with the old program.
+func TestAProcessThatReplacedItself(t *testing.T) {
+	cmd := exec.Command("sh", "-c", `read go; exec sh -c "$1" sh "$1"`, "sh", "read go; exec cat")
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer cmd.Wait()
+	defer stdin.Close()
+	stat, err := readStat(cmd.Process.Pid)
+	require.NoError(t, err)
+	for range 2 {
+		o := Process{place: Self().place, pid: cmd.Process.Pid, start: stat.start, program: programOf(cmd.Process.Pid), load: RandomID()}
+		require.NotEmpty(t, o.program)
+		for range 100 {
+			require.True(t, o.runs())
+		}
+		fmt.Fprintln(stdin, "go")
+		require.Eventually(t, func() bool { return !o.runs() }, 5*time.Second, time.Millisecond)
+		now, err := readStat(o.pid)
+		require.NoError(t, err)
+		require.Equal(t, stat, now, "it is still there")
+		o.program = ""
+		require.True(t, o.runs(), "of a label without the program it is not known")
+	}
+	require.NotEmpty(t, Self().program)
 }
 
 // A killed process whose parent does not wait for it keeps its PID.

@@ -37,6 +37,7 @@ func TestOwnerText(t *testing.T) {
 	for _, o := range []Process{
 		Self(),
 		{place: noPlace, start: "0", load: RandomID()},
+		{place: someBoot + "/1/2", pid: 3, start: "4", program: "0123456789abcdef", load: RandomID()},
 		{place: someBoot + "/4026531836/0", pid: 4194304, start: "18446744073709551615", load: RandomID()},
 	} {
 		parsed, known := parse(o.String())
@@ -55,6 +56,7 @@ func TestOwnerTextThatIsNone(t *testing.T) {
 		"1/2/3/4/" + load,                                   // no boot ID
 		someBoot + "/1/3/4/" + load,                         // one namespace
 		someBoot + "/1/2/3/4/",                              // no load
+		someBoot + "/1/2/3/4/0123/" + load,                  // half a program
 		someBoot + "/1/2/-3/4/" + load,                      // a process group
 		someBoot + "/1/2/99999999999999999999999/4/" + load, // no PID is that large
 		strings.ToUpper(good), " " + good, good + "\n", good + "0", good + "/5",
