@@ -19,6 +19,9 @@ run = $(if $(RUN),-run '$(RUN)')
 # it for themselves, so one package is tested after the other.
 onengine    = go test -p 1 -count=1 -parallel 4
 enginetests = $(onengine) -tags docker -timeout 11m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS)
+# The one engine test with the race detector, which all the others would take too long with.
+stress      = go test -race -count=1 -tags "docker stress" -timeout 5m -run TestStress $(GOTESTFLAGS) ./integration/chaos
+suite       = $(enginetests) . ./integration/... && $(if $(RUN),,$(stress) && )cd examples && $(enginetests) ./...
 
 .NOTPARALLEL:
 .PHONY: help test lint unit engine test-28 demo bench-quick soak attack fuzz test-gvisor workloads
@@ -47,11 +50,11 @@ test: lint unit engine
 lint:
 	@scripts/need build
 	go vet ./...
-	go vet -tags 'docker soak gvisor workloads' ./...
+	go vet -tags 'docker soak stress gvisor workloads' ./...
 	@echo gofmt -l .
 	@files=$$(gofmt -l .) && if [ "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
 	$(STATICCHECK) ./...
-	$(STATICCHECK) -tags 'docker soak gvisor workloads' ./...
+	$(STATICCHECK) -tags 'docker soak stress gvisor workloads' ./...
 	@for system in darwin windows; do \
 		echo "go build and go vet with GOOS=$$system"; \
 		GOOS=$$system go build ./... && GOOS=$$system go vet ./... || exit 1; \
@@ -69,13 +72,13 @@ engine:
 	@scripts/need build suite engine
 	go mod download
 	cd examples && go mod download
-	scripts/with-engine sh -c '$(enginetests) . ./integration/... && cd examples && $(enginetests) ./...'
+	scripts/with-engine sh -c '$(suite)'
 
 test-28:
 	@scripts/need build suite
 	go mod download
 	cd examples && go mod download
-	scripts/engine-28 sh -c '$(enginetests) . ./integration/... && cd examples && $(enginetests) ./...'
+	scripts/engine-28 sh -c '$(suite)'
 
 # The engine's namespaces have no network, so all that must be downloaded is
 # downloaded before.

@@ -51,6 +51,8 @@ func (r *Runner) Sweep(ctx context.Context) (SweepReport, error) {
 		return report, &Error{Op: OpCleanup, Err: err}
 	}
 	defer leave()
+	watch := owner.NewWatch()
+	defer watch.Close()
 	now, objects, err := r.survey(ctx)
 	if err != nil {
 		return report, joinErrors(ctx.Err(), context.Cause(ctx), fail(OpCleanup, err), nil)
@@ -62,6 +64,9 @@ func (r *Runner) Sweep(ctx context.Context) (SweepReport, error) {
 	var failed []error
 	for i, o := range objects {
 		what, why := o.Kind+" "+o.Name, reasons[i]
+		if why == "" && watch.Ended(o.Labels[owner.LabelRun]) {
+			why = "its run in this process has ended meanwhile"
+		}
 		if why == "" {
 			if err := r.remove(ctx, o); err != nil {
 				failed = append(failed, err)

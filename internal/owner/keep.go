@@ -2,19 +2,8 @@ package owner
 
 import (
 	"fmt"
-	"sync"
 	"time"
 )
-
-// activeRuns holds the IDs of this process's runs. Whatever else carries the mark of
-// this process was left by a clean-up that failed.
-var activeRuns sync.Map
-
-// Begin makes a run known as active until endRun.
-func Begin(id string) { activeRuns.Store(id, nil) }
-
-// End ends the run: from now on a Sweep may remove what it has left.
-func End(id string) { activeRuns.Delete(id) }
 
 // KeepReason tells why an object with these labels must not be removed, "" = it is
 // left over. What expired before past is.
@@ -43,7 +32,7 @@ func Unseen(labels map[string]string) bool {
 // processReason is the part of KeepReason that goes by the process, if that can be seen
 // from here.
 func processReason(labels map[string]string) (why string, seen bool) {
-	_, active := activeRuns.Load(labels[LabelRun])
+	active := isActive(labels[LabelRun])
 	by, known := parse(labels[LabelOwner])
 	switch me := Self(); {
 	case active:
