@@ -50,7 +50,7 @@ type Request struct {
 func Collect(ctx context.Context, client *dockerx.Client, container string, want Request) (files map[string][]byte, missed map[string]error, err error) {
 	c := &collector{
 		client: client, container: container, own: want.Own,
-		left: want.Bytes, skip: max(want.Bytes, minSkip), names: max(want.Bytes, minNames), seen: map[string]fileInfo{},
+		left: want.Bytes, skip: max(want.Bytes, minSkip), names: max(want.Bytes, minNames), seen: map[string]dockerx.FileInfo{}, places: map[string]string{},
 	}
 	for _, path := range want.Paths {
 		if err := c.path(ctx, path); err != nil {
@@ -63,13 +63,14 @@ func Collect(ctx context.Context, client *dockerx.Client, container string, want
 type collector struct {
 	client    *dockerx.Client
 	container string
-	own       []string            // the run's writable directories
-	left      int64               // what still fits of content, in bytes
-	skip      int64               // what may still be skipped of content that does not fit, in bytes
-	names     int64               // what still fits of names and reasons, in bytes
-	count     int                 // entries of the engine's tars
-	seen      map[string]fileInfo // paths that the engine was asked about
-	files     map[string][]byte   // nil until there is one, as missed
+	own       []string                    // the run's writable directories
+	left      int64                       // what still fits of content, in bytes
+	skip      int64                       // what may still be skipped of content that does not fit, in bytes
+	names     int64                       // what still fits of names and reasons, in bytes
+	count     int                         // entries of the engine's tars
+	seen      map[string]dockerx.FileInfo // paths that the engine was asked about
+	places    map[string]string           // where the run's directories are, see place
+	files     map[string][]byte           // nil until there is one, as missed
 	missed    map[string]error
 }
 
@@ -92,15 +93,19 @@ func (c *collector) miss(p string, why error) {
 
 // path collects one path of the job's. The error is the engine's.
 func (c *collector) path(ctx context.Context, p string) error {
-	info, err := c.lookup(ctx, p)
+	err := c.covered(ctx, p)
+	var info dockerx.FileInfo
+	if err == nil {
+		info, err = c.lookup(ctx, p)
+	}
 	if err == nil {
 		switch {
-		case info.mode.IsDir():
+		case info.Mode.IsDir():
 			err = c.directory(ctx, p)
-		case info.mode.IsRegular():
-			err = c.file(ctx, p, info.size)
+		case info.Mode.IsRegular():
+			err = c.file(ctx, p, info.Size)
 		default:
-			err = fmt.Errorf("%q: %w (mode %v)", p, ErrNotRegular, info.mode.Type())
+			err = fmt.Errorf("%q: %w (mode %v)", p, ErrNotRegular, info.Mode.Type())
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotRegular) || errors.Is(err, ErrTooLarge) {

@@ -34,20 +34,28 @@ func (c *Client) Upload(ctx context.Context, name, dir string, tar io.ReadCloser
 	return cause(ctx, err)
 }
 
+// FileInfo is what an engine says of a path in a container.
+type FileInfo struct {
+	Mode fs.FileMode
+	Size int64
+	// Target is where a link leads, all links resolved, inside the container's root.
+	Target string
+}
+
 // Stat describes a path in a container. A link is described, not followed; a
 // link among its parents is followed inside the container's root. An absent
 // path is fs.ErrNotExist.
-func (c *Client) Stat(ctx context.Context, name, path string) (fs.FileMode, int64, error) {
+func (c *Client) Stat(ctx context.Context, name, path string) (FileInfo, error) {
 	ctx, cancel := c.short(ctx)
 	defer cancel()
 	stat, err := c.api().ContainerStatPath(ctx, name, path)
 	if errdefs.IsNotFound(err) {
-		return 0, 0, c.absent(ctx, name, path)
+		return FileInfo{}, c.absent(ctx, name, path)
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("%q: %w", path, cause(ctx, err))
+		return FileInfo{}, fmt.Errorf("%q: %w", path, cause(ctx, err))
 	}
-	return stat.Mode, stat.Size, nil
+	return FileInfo{stat.Mode, stat.Size, stat.LinkTarget}, nil
 }
 
 // absent tells an absent path from an absent container: both are "not found".

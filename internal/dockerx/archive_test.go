@@ -37,10 +37,10 @@ func withStat(mode fs.FileMode, size int64, next http.HandlerFunc) http.HandlerF
 
 func TestStat(t *testing.T) {
 	for _, want := range []fs.FileMode{0o640, fs.ModeDir | 0o755, fs.ModeSymlink | 0o777, fs.ModeNamedPipe | fs.ModeSetuid} {
-		mode, size, err := fakeEngine(t, routes{statRoute: withStat(want, 5<<30, nil)}).Stat(context.Background(), "c", "/a b/c")
+		info, err := fakeEngine(t, routes{statRoute: withStat(want, 5<<30, nil)}).Stat(context.Background(), "c", "/a b/c")
 		require.NoError(t, err)
-		require.Equal(t, want, mode)
-		require.EqualValues(t, 5<<30, size)
+		require.Equal(t, want, info.Mode)
+		require.EqualValues(t, 5<<30, info.Size)
 	}
 }
 
@@ -56,7 +56,7 @@ func TestStatAbsent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine := fakeEngine(t, routes{statRoute: status(404), inspectRoute: inTurn(c.inspect).serve})
-			_, _, err := engine.Stat(context.Background(), "c", "/p")
+			_, err := engine.Stat(context.Background(), "c", "/p")
 			require.ErrorIs(t, err, c.want)
 			require.Equal(t, c.want == fs.ErrNotExist, errors.Is(err, fs.ErrNotExist))
 		})
@@ -70,7 +70,7 @@ func TestStatFails(t *testing.T) {
 		"unknown whether the container is there": {statRoute: status(404), inspectRoute: inTurn(failed).serve},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := fakeEngine(t, r).Stat(context.Background(), "c", "/p")
+			_, err := fakeEngine(t, r).Stat(context.Background(), "c", "/p")
 			require.Error(t, err)
 			require.NotErrorIs(t, err, fs.ErrNotExist)
 			require.NotErrorIs(t, err, ErrGone)

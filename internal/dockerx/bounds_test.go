@@ -31,7 +31,7 @@ var calls = map[string]call{
 	"Inspect":      func(ctx context.Context, c *Client) error { _, err := c.Inspect(ctx, "c"); return err },
 	"Attach":       func(ctx context.Context, c *Client) error { _, err := c.Attach(ctx, "c", false); return err },
 	"Wait":         func(ctx context.Context, c *Client) error { _, err := c.Wait(ctx, "c"); return err },
-	"Stat":         func(ctx context.Context, c *Client) error { _, _, err := c.Stat(ctx, "c", "/p"); return err },
+	"Stat":         func(ctx context.Context, c *Client) error { _, err := c.Stat(ctx, "c", "/p"); return err },
 	"Download":     func(ctx context.Context, c *Client) error { _, err := c.Download(ctx, "c", "/p"); return err },
 	"Upload": func(ctx context.Context, c *Client) error {
 		return c.Upload(ctx, "c", "/", io.NopCloser(strings.NewReader("tar")))
