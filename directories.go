@@ -44,14 +44,15 @@ func (p plan) mounted(path string) bool {
 
 // directories lists the run's writable directories in the order of their paths.
 // An image's VOLUMEs are among them: uncovered, the engine would make unlimited
-// volumes of them.
-func (p plan) directories(imageVolumes []string) ([]directory, error) {
+// volumes of them. It is an error if the plan does not go with the image.
+func (p plan) directories(image dockerx.Image) ([]directory, error) {
 	paths := []string{DefaultInputDir, "/tmp", p.inputDir}
 	if h := p.home(); h != "" {
 		paths = append(paths, h)
 	}
 	var bad validate.FieldErrors
-	for _, v := range imageVolumes {
+	p.checkArguments(&bad, image)
+	for _, v := range image.Volumes {
 		i := slices.IndexFunc(p.mounts, func(m Mount) bool { return validate.Within(v, m.Target) && v != m.Target })
 		switch {
 		case i >= 0:

@@ -17,11 +17,15 @@ type Job struct {
 	// "sha256:" followed by digits.
 	Image string
 	// Cmd is the command and its arguments. It must not be empty. No shell is
-	// involved. If the image has an ENTRYPOINT, that is put before Cmd.
+	// involved. If the image has an ENTRYPOINT, that is put before Cmd. An argument
+	// has less than 128 KiB; Cmd and Env together, with what the image adds, have up
+	// to 2 MiB: more would be refused by the kernel (execve(2)) in the command's
+	// place.
 	Cmd []string
 	// Env adds variables to the image's environment and overrides those of the
 	// same name; nil = none. HOME is set to a writable directory unless Env sets
-	// it.
+	// it. A variable, with its name, has less than 128 KiB. No error contains a
+	// value.
 	Env map[string]string
 	// WorkDir is the absolute path of the directory that the command starts in;
 	// "" = the image's WORKDIR. If it does not exist, the engine creates it as

@@ -18,10 +18,14 @@ type Limits struct {
 	CPUs float64
 	// MemoryMB caps RAM in MiB, without swap; 0 = unlimited. The minimum is 6.
 	// Files on tmpfs count. Each tmpfs can hold half of the cap, or 2 GiB if there
-	// is none.
+	// is none. Some of the kernel's own memory does not count, with cgroup v1 more
+	// of it; SECURITY.md says which.
 	MemoryMB int64
 	// PIDs caps the number of processes and threads, including the init;
-	// 0 = unlimited. The minimum is 2.
+	// 0 = unlimited. The minimum is 2. Threads of the runtime count at the start until
+	// the kernel has ended them. So with fewer than 32, on a busy machine, the init may
+	// fail to start the command: the exit status is 1 then, and the output is the
+	// init's.
 	PIDs int64
 	// Timeout is how long the command may run before it is killed; 0 = no timeout.
 	// See [Result.TimedOut]. With it, a run whose process was killed can be swept from
@@ -59,9 +63,10 @@ const (
 	defaultLogBytes      = 64 << 20
 	defaultArtifactBytes = 256 << 20
 
-	minCPUs     = 0.01 // the kernel's minimum is 1 ms in 100 ms
-	minMemoryMB = 6    // the engine refuses less
-	minPIDs     = 2    // the init, and the command
+	minCPUs     = 0.01    // the kernel's minimum is 1 ms in 100 ms
+	minMemoryMB = 6       // the engine refuses less
+	minPIDs     = 2       // the init, and the command
+	maxPIDs     = 4 << 20 // the kernel's maximum, PID_MAX_LIMIT
 )
 
 // withDefaults returns l without ambiguous zeros. Zero stays where it means
@@ -98,6 +103,8 @@ func (l Limits) check(p *validate.FieldErrors) {
 		p.Add("Limits.PIDs %d: want a number of processes, or 0 for no limit", l.PIDs)
 	case l.PIDs > 0 && l.PIDs < minPIDs:
 		p.Add("Limits.PIDs %d: the minimum is %d, for the init and the command; 0 means no limit", l.PIDs, minPIDs)
+	case l.PIDs > maxPIDs:
+		p.Add("Limits.PIDs %d: the kernel's maximum is %d; 0 means no limit", l.PIDs, maxPIDs)
 	}
 	if l.Timeout < 0 {
 		p.Add("Limits.Timeout %v: want a positive duration, or 0 for no timeout", l.Timeout)

@@ -58,15 +58,16 @@ func newPlan(j Job, engineHost string) (plan, error) {
 	if j.InputTar != nil || j.InputDir != "" {
 		bad.InputDir(p.inputDir, p.targets())
 	}
+	p.checkArguments(&bad, dockerx.Image{})
 	return p, bad.Err()
 }
 
 // setMounts takes on the mounts, checked and clean.
 func (p *plan) setMounts(mounts []Mount, bad *validate.FieldErrors) {
-	for i, m := range mounts {
-		m.Target = bad.Target(m.Target, p.targets())
-		m.Source = bad.Source(i, m.Source)
-		p.mounts = append(p.mounts, m)
+	p.mounts = slices.Clone(mounts)
+	for i, target := range bad.Targets(p.targets()) {
+		p.mounts[i].Target = target
+		p.mounts[i].Source = bad.Source(i, mounts[i].Source)
 	}
 }
 
@@ -178,6 +179,27 @@ func (p plan) explainCreate(err error) error {
 	}
 	return err
 }
+
+// checkArguments checks the size of what the command is started with, together with what
+// the image and the engine add.
+func (p plan) checkArguments(bad *validate.FieldErrors, image dockerx.Image) {
+	env := p.environ(p.home(), image.Env)
+	set := map[string]bool{}
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		set[name] = true
+	}
+	others := append([]string{"/sbin/docker-init", "--", "HOSTNAME=0123456789ab", "PATH=" + usualPath}, image.Entrypoint...)
+	for _, e := range image.Env {
+		if name, _, _ := strings.Cut(e, "="); !set[name] {
+			others = append(others, e)
+		}
+	}
+	bad.Arguments(p.cmd, env, others)
+}
+
+// usualPath is what the engine adds if nobody sets a PATH.
+const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // environ is the container's environment beside the image's own.
 func (p plan) environ(home string, imageEnv []string) []string {

@@ -37,7 +37,7 @@ func TestPlanClaims(t *testing.T) {
 			c.edit(&j)
 			p, err := newPlan(j, "tcp://127.0.0.1:1")
 			require.NoError(t, err)
-			found, err := p.directories(image.Volumes)
+			found, err := p.directories(image)
 			require.NoError(t, err)
 			want := c.want
 			for _, file := range engineFiles {

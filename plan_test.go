@@ -2,15 +2,17 @@ package sandbox
 
 import (
 	"context"
+	"fmt"
 	"math"
-	"net"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
 // goodJob is accepted; each bad job differs from it in one thing.
@@ -55,12 +57,16 @@ func TestBadJobs(t *testing.T) {
 		"image, short digest":  {func(j *Job) { j.Image = "busybox@sha256:12" }, `Image "busybox@sha256:12"`},
 		"no command":           {func(j *Job) { j.Cmd = nil }, "Cmd is empty"},
 		"NUL in command":       {func(j *Job) { j.Cmd = []string{"a", "b\x00"} }, `Cmd[1] "b\x00"`},
-		"empty env name":       {func(j *Job) { j.Env = map[string]string{"": "x"} }, `Env has an empty name for the value "x"`},
+		"empty env name":       {func(j *Job) { j.Env = map[string]string{"": "x"} }, "Env has an empty name;"},
 		"env name with =":      {func(j *Job) { j.Env = map[string]string{"A=B": ""} }, `Env name "A=B"`},
 		"env name with NUL":    {func(j *Job) { j.Env = map[string]string{"A\x00": ""} }, `Env name "A\x00"`},
 		"Cmd, no UTF-8":        {func(j *Job) { j.Cmd = []string{"\xff"} }, `Cmd[0] "\xff" is not valid UTF-8`},
 		"path, no UTF-8":       {func(j *Job) { j.InputDir = "/\xff" }, `InputDir "/\xff" is not valid UTF-8`},
-		"env value with NUL":   {func(j *Job) { j.Env = map[string]string{"A": "\x00"} }, `Env["A"] "\x00"`},
+		"env value with NUL":   {func(j *Job) { j.Env = map[string]string{"A": "\x00"} }, `Env["A"] has a value that contains a NUL byte`},
+		"argument too long":    {func(j *Job) { j.Cmd = []string{"a", strings.Repeat("x", 128<<10)} }, `Cmd[1] "xxxxxxxxxxxxxxxxxxxx"… has 131072 bytes`},
+		"variable too long":    {func(j *Job) { j.Env = map[string]string{"A": strings.Repeat("x", 128<<10-2)} }, `Env["A"] has, with its name, 131072 bytes`},
+		"arguments too long":   {func(j *Job) { j.Cmd = slices.Repeat([]string{strings.Repeat("x", 100<<10)}, 21) }, "Cmd and Env have 2150"},
+		"too many arguments":   {func(j *Job) { j.Cmd = slices.Repeat([]string{""}, 250_000) }, "Cmd and Env have 2250"},
 		"relative WorkDir":     {func(j *Job) { j.WorkDir = "src" }, `WorkDir "src"`},
 		"root WorkDir":         {func(j *Job) { j.WorkDir = "/" }, `WorkDir "/"`},
 		"WorkDir of a process": {func(j *Job) { j.WorkDir = "/proc/self/fd/7" }, `WorkDir "/proc/self/fd/7"`},
@@ -107,6 +113,7 @@ func TestBadJobs(t *testing.T) {
 		"memory too little": {func(j *Job) { j.Limits.MemoryMB = 5 }, "Limits.MemoryMB 5: the minimum is 6"},
 		"PIDs negative":     {func(j *Job) { j.Limits.PIDs = -1 }, "Limits.PIDs -1"},
 		"one PID":           {func(j *Job) { j.Limits.PIDs = 1 }, "Limits.PIDs 1: the minimum is 2"},
+		"too many PIDs":     {func(j *Job) { j.Limits.PIDs = 4<<20 + 1 }, "Limits.PIDs 4194305: the kernel's maximum is 4194304"},
 		"timeout negative":  {func(j *Job) { j.Limits.Timeout = -time.Second }, "Limits.Timeout -1s"},
 		"logs negative":     {func(j *Job) { j.Limits.LogBytes = -1 }, "Limits.LogBytes -1"},
 		"artifacts neg.":    {func(j *Job) { j.Limits.ArtifactBytes = -1 }, "Limits.ArtifactBytes -1"},
@@ -136,29 +143,54 @@ func TestBadJobsReportEverythingAtOnce(t *testing.T) {
 	require.Equal(t, 6, strings.Count(text, "\n"))
 }
 
-// On a local engine the socket itself, whatever leads to it, other sockets, and
-// what holds it are refused.
-func TestBadMountSourcesOfALocalEngine(t *testing.T) {
-	dir := t.TempDir()
-	engine := filepath.Join(dir, "run", "engine.sock")
-	require.NoError(t, os.MkdirAll(filepath.Dir(engine), 0o700))
-	listener, err := net.Listen("unix", engine)
-	require.NoError(t, err)
-	defer listener.Close()
-	t.Setenv("DOCKER_HOST", "unix://"+engine)
-	other := filepath.Join(dir, "other.sock")
-	listener, err = net.Listen("unix", other)
-	require.NoError(t, err)
-	defer listener.Close()
-	link := filepath.Join(dir, "link")
-	for target, name := range map[string]string{engine: link + "1", filepath.Dir(engine): link + "2", "/proc/1": link + "3", other: link + "4"} {
-		require.NoError(t, os.Symlink(target, name))
-	}
-	for _, source := range []string{engine, dir + "/run", dir, link + "1", link + "2", link + "3", link + "4", other, "/dev/null"} {
+// A value can be a secret, and an error is often logged.
+func TestErrorsHaveNoValuesOfEnv(t *testing.T) {
+	t.Setenv("DOCKER_HOST", noEngine(t))
+	for name, value := range map[string]string{"": "secret", "A": "secret\x00", "B": "secret\xff", "C=": "secret", "D": strings.Repeat("secret", 30_000)} {
 		j := goodJob()
-		j.Mounts = []Mount{{Source: source, Target: "/m", ReadOnly: true}}
-		require.Contains(t, refusal(t, j), "Mounts[0].Source "+`"`+source+`"`)
+		j.Env = map[string]string{name: value}
+		require.NotContains(t, refusal(t, j), "secret")
 	}
+}
+
+// What the image adds counts, too: its variables but for those that the job replaces,
+// and its ENTRYPOINT.
+func TestArgumentsWithTheImages(t *testing.T) {
+	t.Setenv("DOCKER_HOST", noEngine(t))
+	long := strings.Repeat("x", 120<<10)
+	j := goodJob()
+	j.Cmd, j.Env = slices.Repeat([]string{long}, 16), map[string]string{"A": long}
+	p, err := newPlan(j, noEngine(t))
+	require.NoError(t, err)
+	for want, image := range map[string]dockerx.Image{
+		"":                             {Env: []string{"A=" + long, "PATH=/bin"}},
+		"the image and the engine add": {Env: []string{"B=" + long}, Entrypoint: []string{"/bin/env"}},
+	} {
+		_, err := p.directories(image)
+		if want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, want)
+		}
+	}
+}
+
+// The time for checking paths grows with their number, and not with its square.
+func TestManyPaths(t *testing.T) {
+	t.Setenv("DOCKER_HOST", noEngine(t))
+	took := func(n int) time.Duration {
+		j := goodJob()
+		j.Image = "" // so that all the rest is checked, and nothing more is done
+		for i := range n {
+			j.Collect = append(j.Collect, fmt.Sprintf("/workspace/%d", i))
+			j.Mounts = append(j.Mounts, Mount{"/srv/x", fmt.Sprintf("/m/%d", i), true})
+		}
+		start := time.Now()
+		require.Contains(t, refusal(t, j), "Image")
+		return time.Since(start)
+	}
+	few := min(took(1000), took(1000), took(1000))
+	require.Less(t, min(took(16_000), took(16_000)), 80*few, "16 times as many")
 }
 
 // What must not be refused ends at the engine that is not there.
@@ -172,6 +204,8 @@ func TestGoodJobs(t *testing.T) {
 		"trailing slash":  func(j *Job) { j.InputDir, j.WorkDir, j.Collect = "/work/", "/work/", []string{"/work/"} },
 		"odd names":       func(j *Job) { j.InputDir = `/a b/"c"/$(d)` },
 		"least limits":    func(j *Job) { j.Limits = Limits{CPUs: 0.01, MemoryMB: 6, PIDs: 2, Network: "none"} },
+		"most arguments":  func(j *Job) { j.Cmd = []string{"echo", strings.Repeat("x", 128<<10-1)} },
+		"most PIDs":       func(j *Job) { j.Limits.PIDs = 4 << 20 },
 		"empty argument":  func(j *Job) { j.Cmd = []string{"echo", ""} },
 		"own network":     func(j *Job) { j.Limits.Network = "my_net-1.a" },
 		"mount on a side": func(j *Job) { j.Mounts = []Mount{{"/srv/x:y", "/m:n", true}, {"/srv/x", "/mm", false}} },

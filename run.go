@@ -37,11 +37,12 @@ type run struct {
 // newRun names a run, and makes it known as an active one until it has ended.
 func newRun(ctx context.Context, client *dockerx.Client) *run {
 	id := owner.NewID(ctx)
-	owner.Begin(id)
-	return &run{
+	r := &run{
 		client: client, bounds: bounds.From(ctx), ending: ending.New(ctx), id: id, name: owner.NamePrefix + id,
 		verify: map[string]dockerx.Check{},
 	}
+	owner.Begin(id)
+	return r
 }
 
 // stagingName is the name of the container through which volumes are filled.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -96,19 +97,26 @@ func (r *Runner) Close() error {
 }
 
 // enter admits a call, unless the Runner is closed. The context that it returns
-// ends with Close, too; leave must be called.
+// ends with Close, too; leave must be called. The call is counted last, since a context
+// of the caller's own type can panic.
 func (r *Runner) enter(ctx context.Context) (_ context.Context, leave func(), err error) {
+	if ctx == nil {
+		return nil, nil, errNilContext
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.life.Err() != nil {
 		return nil, nil, ErrClosed
 	}
-	r.active.Add(1)
-	r.ending = max(r.ending, bounds.From(ctx).Return())
+	ending := bounds.From(ctx).Return()
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(r.life, func() { cancel(ErrClosed) })
+	r.ending = max(r.ending, ending)
+	r.active.Add(1)
 	return ctx, func() { stop(); cancel(nil); r.active.Done() }, nil
 }
+
+var errNilContext = errors.New("ctx is nil; pass context.Background(), or better a context with a deadline")
 
 // connect asks the engine who it is, once for as long as the connection to it lasts: it
 // can be another one after that. After a failure the next call asks again.

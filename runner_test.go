@@ -2,15 +2,18 @@ package sandbox
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // absentImage is a job that a fakeEngine refuses.
@@ -166,4 +169,60 @@ func TestCloseIsBounded(t *testing.T) {
 	require.ErrorIs(t, context.Cause(ctx), ErrClosed)
 	leave()
 	require.NoError(t, r.Close())
+}
+
+// panicky is a caller's own context, which panics when the package asks it for its bounds
+// for the n-th time.
+type panicky struct {
+	context.Context
+	left *atomic.Int64
+}
+
+func (c panicky) Value(key any) any {
+	if strings.HasPrefix(fmt.Sprintf("%T", key), "bounds.") && c.left.Add(-1) == 0 {
+		panic("as ordered")
+	}
+	return c.Context.Value(key)
+}
+
+// A run that panics in the caller's goroutine is over: nobody waits for it, and its
+// objects are no longer those of an active run.
+func TestPanicEndsTheRun(t *testing.T) {
+	e := &fakeEngine{}
+	r := e.runner(t)
+	panics := 0
+	for n := int64(1); ; n++ {
+		id := owner.RandomID()
+		ctx := panicky{owner.WithID(context.Background(), id), new(atomic.Int64)}
+		ctx.left.Store(n)
+		ended := func() (ended bool) {
+			defer func() { ended = recover() == nil }()
+			r.RunOnce(ctx, absentImage)
+			return true
+		}()
+		require.Empty(t, owner.KeepReason(owner.Labels(id, time.Time{}), time.Now()))
+		if ended {
+			break
+		}
+		panics++
+	}
+	require.Greater(t, panics, 3)
+	ctx := panicky{context.Background(), new(atomic.Int64)}
+	ctx.left.Store(1)
+	require.Panics(t, func() { r.Sweep(ctx) })
+	start := time.Now()
+	require.NoError(t, r.Close())
+	require.Less(t, time.Since(start), 10*time.Second)
+}
+
+func TestNilContext(t *testing.T) {
+	r := (&fakeEngine{}).runner(t)
+	var none context.Context
+	res, err := r.RunOnce(none, absentImage)
+	requireOp(t, OpValidate, err)
+	require.ErrorContains(t, err, "ctx is nil")
+	require.Equal(t, Result{ExitCode: -1}, res)
+	_, err = r.Sweep(none)
+	requireOp(t, OpCleanup, err)
+	require.ErrorContains(t, err, "ctx is nil")
 }

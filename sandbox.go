@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/docker/docker/api/types/mount"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // RunOnce runs j to completion, and removes everything it created before it
-// returns. It is safe for concurrent use.
+// returns. It is safe for concurrent use. ctx must not be nil.
 //
 // A command that fails, or that is killed at [Limits.Timeout], is not an error:
 // the Result reports it. An error means that the run could not be carried out, or
@@ -44,9 +45,11 @@ func (r *Runner) RunOnce(ctx context.Context, j Job) (Result, error) {
 	}
 	defer leave()
 	run := newRun(ctx, r.client)
+	end := sync.OnceValue(run.end)
+	defer end() // after a panic, too
 	step := r.steps(ctx, run, j, &res)
 	ended, reason := ctx.Err(), context.Cause(ctx)
-	return res, joinErrors(ended, reason, step, run.end())
+	return res, joinErrors(ended, reason, step, end())
 }
 
 // steps is a run, from top to bottom.
@@ -72,7 +75,7 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 	res.ImageID = image.ID
 
 	// 3. Stage the input.
-	dirs, err := p.directories(image.Volumes)
+	dirs, err := p.directories(image)
 	if err != nil {
 		return fail(OpValidate, err)
 	}

@@ -4,6 +4,7 @@ package upload
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
@@ -18,7 +19,7 @@ func Tar(ctx context.Context, client *dockerx.Client, container, dir string, inp
 	body := pipeEnd{read}
 	written := make(chan error, 1)
 	go func() {
-		err := stdio.ErrGoexit
+		err := fmt.Errorf("InputTar: %w", stdio.ErrGoexit)
 		defer func() {
 			out.CloseWithError(err)
 			written <- err

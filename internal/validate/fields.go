@@ -56,24 +56,28 @@ func (p *FieldErrors) Command(cmd []string) {
 		p.Add(`Cmd is empty: want the command to run, such as ["go", "test"]`)
 	}
 	for i, arg := range cmd {
-		if why := NotText(arg); why != "" {
+		if len(arg) > maxString {
+			p.Add("Cmd[%d] %.20q… has %s", i, arg, tooLong(len(arg)))
+		} else if why := NotText(arg); why != "" {
 			p.Add("Cmd[%d] %q %s", i, arg, why)
 		}
 	}
 }
 
-// Environment checks Job.Env.
+// Environment checks Job.Env. Values can be secrets, so no error has one.
 func (p *FieldErrors) Environment(env map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		switch {
 		case name == "":
-			p.Add("Env has an empty name for the value %q; give it a name", env[name])
+			p.Add("Env has an empty name; give it a name")
 		case strings.Contains(name, "="):
 			p.Add(`Env name %q contains "="; remove it`, name)
 		case NotText(name) != "":
 			p.Add("Env name %q %s", name, NotText(name))
 		case NotText(env[name]) != "":
-			p.Add("Env[%q] %q %s", name, env[name], NotText(env[name]))
+			p.Add("Env[%q] has a value that %s", name, NotText(env[name]))
+		case len(name)+len("=")+len(env[name]) > maxString:
+			p.Add("Env[%.20q] has, with its name, %s", name, tooLong(len(name)+len("=")+len(env[name])))
 		}
 	}
 }

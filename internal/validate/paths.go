@@ -54,31 +54,44 @@ func (p *FieldErrors) OptionalPath(field, value string) string {
 // Collect checks Job.Collect and returns it clean.
 func (p *FieldErrors) Collect(paths []string) []string {
 	var clean []string
+	seen := map[string]bool{}
 	for i, path := range paths {
 		path = p.Path(fmt.Sprintf("Collect[%d]", i), path)
-		if path != "" && slices.Contains(clean, path) {
+		if path != "" && seen[path] {
 			p.Add("Collect[%d] %q is listed twice; remove one", i, path)
 		}
+		seen[path] = true
 		clean = append(clean, path)
 	}
 	return clean
 }
 
-// Target checks the target of the mount after those of others, and returns it clean,
-// or "".
-func (p *FieldErrors) Target(target string, others []string) string {
-	field := fmt.Sprintf("Mounts[%d].Target", len(others))
-	target = p.Path(field, target)
-	for k, other := range others {
+// Targets checks the targets of all mounts and returns them clean; those that are no
+// paths are "".
+func (p *FieldErrors) Targets(targets []string) []string {
+	var clean []string
+	var order []int // with every directory right before what is below it
+	for i, target := range targets {
+		clean = append(clean, p.Path(fmt.Sprintf("Mounts[%d].Target", i), target))
+		order = append(order, i)
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return slices.Compare(strings.Split(clean[a], "/"), strings.Split(clean[b], "/"))
+	})
+	above := -1
+	for _, i := range order {
 		switch {
-		case target == "" || other == "" || !Overlap(target, other):
-		case target == other:
-			p.Add("%s %q is also Mounts[%d].Target; remove one", field, target, k)
+		case clean[i] == "":
+		case above < 0 || !Within(clean[i], clean[above]):
+			above = i
+		case clean[i] == clean[above]:
+			p.Add("Mounts[%d].Target %q is also Mounts[%d].Target; remove one", i, clean[i], above)
 		default:
-			p.Add("%s %q overlaps Mounts[%d].Target %q; one mount cannot contain another", field, target, k, other)
+			p.Add("Mounts[%d].Target %q overlaps Mounts[%d].Target %q; one mount cannot contain another",
+				max(i, above), clean[max(i, above)], min(i, above), clean[min(i, above)])
 		}
 	}
-	return target
+	return clean
 }
 
 // InputDir refuses an input directory that a mount's target would cover.

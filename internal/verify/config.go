@@ -93,34 +93,37 @@ func labels(want, got reflect.Value, _ Sent) string {
 }
 
 // environment is what was sent, and the image's variables that were not sent. If a name
-// occurs twice in the image, the engine may drop either.
+// occurs twice in the image, the engine may drop either. Values can be secrets, so only
+// names are told.
 func environment(want, got reflect.Value, sent Sent) string {
 	name := func(e string) string { n, _, _ := strings.Cut(e, "="); return n }
-	ours, have := want.Interface().([]string), got.Interface().([]string)
-	isOurs, names := map[string]bool{}, map[string]bool{}
-	for _, e := range ours {
-		isOurs[name(e)] = true
-	}
-	for _, e := range have {
-		names[name(e)] = true
-		switch {
-		case slices.Contains(ours, e):
-		case sent.Image == nil && !isOurs[name(e)]:
-		case sent.Image != nil && !isOurs[name(e)] && slices.Contains(sent.Image.Env, e):
-		default:
-			return fmt.Sprintf("has %q at the engine, which was not sent and is not the image's", e)
+	sets := func(list []string) (whole, names map[string]bool) {
+		whole, names = map[string]bool{}, map[string]bool{}
+		for _, e := range list {
+			whole[e], names[name(e)] = true, true
 		}
+		return whole, names
 	}
-	for _, e := range ours {
-		if !slices.Contains(have, e) {
-			return fmt.Sprintf("was sent with %q, and the engine does not have it", e)
-		}
-	}
+	list := got.Interface().([]string)
+	have, named := sets(list)
+	ours, oursNamed := sets(want.Interface().([]string))
+	var images map[string]bool
 	if sent.Image != nil {
-		for _, e := range sent.Image.Env {
-			if !names[name(e)] {
-				return fmt.Sprintf("lacks the image's %q at the engine", e)
-			}
+		images, _ = sets(sent.Image.Env)
+	}
+	for _, e := range list {
+		if !ours[e] && (oursNamed[name(e)] || sent.Image != nil && !images[e]) {
+			return fmt.Sprintf("has a value of %q at the engine that was not sent and is not the image's", name(e))
+		}
+	}
+	for e := range ours {
+		if !have[e] {
+			return fmt.Sprintf("was sent with %q, and the engine does not have it", name(e))
+		}
+	}
+	for e := range images {
+		if !named[name(e)] {
+			return fmt.Sprintf("lacks the image's %q at the engine", name(e))
 		}
 	}
 	return ""
