@@ -9,7 +9,7 @@ BENCHFLAGS  ?=
 FUZZTIME    ?= 1m
 
 # Public modules that are in go.mod, whose tests make workloads runs.
-MODULES = github.com/distribution/reference github.com/containerd/errdefs/pkg github.com/moby/term github.com/docker/go-units github.com/opencontainers/go-digest
+MODULES = github.com/distribution/reference github.com/containerd/errdefs/pkg github.com/moby/term github.com/opencontainers/go-digest github.com/felixge/httpsnoop
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
