@@ -45,10 +45,7 @@ func (r *run) artifacts(ctx context.Context, p plan, dirs []directory, exit dock
 	if len(p.collect) == 0 {
 		return nil, nil, nil
 	}
-	want := artifacts.Request{Paths: p.collect, Bytes: p.limits.ArtifactBytes}
-	for _, d := range dirs {
-		want.Own = append(want.Own, d.path)
-	}
+	want := artifacts.Request{Paths: p.collect, Bytes: p.limits.ArtifactBytes, Own: paths(dirs), Overlays: r.overlays}
 	files, missed, err := artifacts.Collect(ctx, r.client, r.name, want)
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)

@@ -77,6 +77,13 @@ func (p plan) directories(image dockerx.Image) ([]directory, error) {
 	return dirs, nil
 }
 
+func paths(dirs []directory) (list []string) {
+	for _, d := range dirs {
+		list = append(list, d.path)
+	}
+	return list
+}
+
 // needsVolume tells whether something must cross a directory: input, or artifacts.
 func (p plan) needsVolume(dir string) bool {
 	if p.limits.DiskMB > 0 || p.input != nil && validate.Within(dir, p.inputDir) {

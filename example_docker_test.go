@@ -33,7 +33,7 @@ var examples = []struct {
 	{ExampleError, `step: validate
 WorkDir "src" is not absolute; want a path such as "/workspace"
 Cmd is empty: want the command to run, such as ["go", "test"]
-Env name "A=B" contains "="; remove it
+Env name "A"… contains "="; put what follows into the value
 Limits.MemoryMB 1: the minimum is 6; 0 means no limit
 Limits.Network "host" is not isolated; use "none", "bridge" or the name of a user-defined network
 `},

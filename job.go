@@ -18,9 +18,9 @@ type Job struct {
 	Image string
 	// Cmd is the command and its arguments. It must not be empty. No shell is
 	// involved. If the image has an ENTRYPOINT, that is put before Cmd. An argument
-	// has less than 128 KiB; Cmd and Env together, with what the image adds, have up
-	// to 2 MiB: more would be refused by the kernel (execve(2)) in the command's
-	// place.
+	// has less than 128 KiB; Cmd and Env together, with what the image adds, have
+	// almost 2 MiB: more would be refused by the kernel (execve(2)) in the command's
+	// place, if its stack has the usual 8 MiB.
 	Cmd []string
 	// Env adds variables to the image's environment and overrides those of the
 	// same name; nil = none. HOME is set to a writable directory unless Env sets

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 
+	"github.com/synchestra-io/sandbox/internal/artifacts"
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/cleanup"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
@@ -29,7 +31,8 @@ type run struct {
 	labels map[string]string
 	undo   cleanup.Stack
 	// sent is what every create request is compared with, beside its own configuration.
-	sent verify.Sent
+	sent     verify.Sent
+	overlays []artifacts.Overlay // of the job's container, if something is collected
 	// verify compares what the engine has with what was sent, by container's name.
 	verify map[string]dockerx.Check
 }
@@ -126,6 +129,17 @@ func (r *run) create(ctx context.Context, remove func(context.Context, time.Dura
 	default:
 		unsure = r.bounds.Settle
 	}
+	return err
+}
+
+// checkCreated looks at the job's container before its start: whether it has the volumes
+// that were filled, and whether links of the image's hide one directory by another.
+func (r *run) checkCreated(ctx context.Context, p plan, dirs []directory, staged map[string]mount.Mount) error {
+	if err := r.checkStaged(ctx, p, staged); err != nil || len(p.collect) == 0 {
+		return err
+	}
+	var err error
+	r.overlays, err = artifacts.Overlays(ctx, r.client, r.name, slices.Concat(paths(dirs), p.targets()))
 	return err
 }
 

@@ -96,7 +96,7 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 	if err := run.createContainer(ctx, run.name, config, host); err != nil {
 		return fail(OpCreate, p.explainCreate(err))
 	}
-	if err := run.checkStaged(ctx, p, staged); err != nil {
+	if err := run.checkCreated(ctx, p, dirs, staged); err != nil {
 		return fail(OpCreate, err)
 	}
 

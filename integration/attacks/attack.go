@@ -35,6 +35,8 @@ type Attack struct {
 	// hole is the reason why the sandbox cannot prevent the attack, or "". For runs
 	// with gVisor's kernel, gvisorHole takes its place.
 	hole, gvisorHole string
+	// v1Hole is hole for engines with cgroup v1 alone.
+	v1Hole string
 	// limit is the field of sandbox.Limits that prevents the attack. If the sandbox
 	// refuses jobs with that limit, the attack is made without it.
 	limit string
@@ -93,6 +95,11 @@ func (a Attack) preventedBy(limit string) Attack {
 
 func (a Attack) knownHole(reason string) Attack {
 	a.hole = reason
+	return a
+}
+
+func (a Attack) knownHoleOfCgroupV1(reason string) Attack {
+	a.v1Hole = "cgroup v1: " + reason
 	return a
 }
 

@@ -19,6 +19,8 @@ type attackEnv struct {
 	attack Attack
 	ctx    context.Context
 	log    strings.Builder
+	// nothingToTake says that there was nothing for the attacker to take.
+	nothingToTake bool
 }
 
 // aborted is the panic by which an attack says that it cannot be made, and why.

@@ -9,10 +9,10 @@ import (
 
 var bombAttacks = []Attack{
 	memoryAttack("heap"), memoryAttack("memfd"), memoryAttack("sysv-shm"), memoryAttack("sockets"),
-	memoryAttack("udp").knownHole("with cgroup v1 the kernel charges nobody for what waits at sockets of UDP"),
-	memoryAttack("tcp").knownHole("with cgroup v1 the kernel charges nobody for what waits at sockets of TCP"),
+	memoryAttack("udp").knownHoleOfCgroupV1("the kernel charges nobody for what waits at sockets of UDP"),
+	memoryAttack("tcp").knownHoleOfCgroupV1("the kernel charges nobody for what waits at sockets of TCP"),
 	memoryAttack("netlink").knownHole("the kernel charges nobody for what waits at netlink sockets, and without them no program can list interfaces"),
-	memoryAttack("locks").knownHole("this kernel charges nobody for file locks"),
+	memoryAttack("locks").knownHoleOfCgroupV1("the kernel charges nobody for file locks"),
 	{
 		Name: "tmpfs", Tries: "fills every writable directory, without a limit on disk", Expected: "it writes less than its 64 MiB of memory",
 		limit:   "MemoryMB",
@@ -42,8 +42,10 @@ var bombAttacks = []Attack{
 		Name: "time", Tries: "ignores every signal and never ends", Expected: "it ends at its timeout",
 		attempt: func(e *attackEnv) []string { return e.outlasts(e.job("never-end")) },
 	},
-	probeAttack("oom-score", "lowers its OOM score and that of the init, by little and by much", "both stay").
+	probeAttack("lower-oom-score", "lowers its OOM score and that of the init to what the engine has, or by one", "both stay").
 		knownHole("an engine without CAP_SYS_RESOURCE cannot forbid it").
+		knownHoleOfGVisor("the score belongs to its own kernel; the score on the host stays"),
+	probeAttack("oom-score", "asks the kernel to spare it, and the init, when memory is short", "their scores stay").
 		knownHoleOfGVisor("the score belongs to its own kernel; the score on the host stays"),
 	probeAttack("priority", "takes the highest priority and real-time scheduling", "it gets neither").
 		knownHoleOfGVisor("the priority belongs to its own kernel; the priority on the host stays"),

@@ -44,6 +44,8 @@ type Fixture struct {
 	refused map[string]bool // the limits that the sandbox refuses, by name
 	gvisor  bool            // runs have gVisor's kernel
 
+	cgroupV1 bool // the engine has cgroup v1
+
 	// probe returns the path of a probe on this machine.
 	probe func() (string, error)
 }
@@ -75,6 +77,11 @@ func (f *Fixture) open(ctx context.Context, o Options) (err error) {
 			return fmt.Errorf("the attack image: %w", err)
 		}
 	}
+	info, err := f.api.Info(ctx)
+	if err != nil {
+		return err
+	}
+	f.cgroupV1 = info.CgroupVersion != "2"
 	if f.refused, err = f.findRefusedLimits(ctx); err != nil {
 		return err
 	}

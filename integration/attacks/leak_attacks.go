@@ -41,8 +41,10 @@ var leakAttacks = []Attack{
 	probeAttack("masked", "reads what /proc and /sys tell about memory, keys and timers", "it reads nothing"),
 	probeAttack("kernel-log", "reads the kernel log", "it reads nothing").triedOutside(),
 	probeAttack("kernel-addresses", "reads addresses of the kernel", "all are zero"),
-	probeAttack("serials", "reads the machine ID, the boot ID, the kernel's command line and the serial numbers of all devices", "it reads nothing").
-		knownHole("the kernel shows the host's devices in /sys to everybody, and the boot ID and its command line in /proc"),
+	probeAttack("serials", "reads the machine ID and the machine's serial numbers", "it reads nothing"),
+	probeAttack("device-serials", "reads the serial numbers of all devices, the boot ID and the kernel's command line", "it reads nothing").
+		knownHole("the kernel shows the host's devices in /sys to everybody, and the boot ID and its command line in /proc").
+		knownHoleOfGVisor("the command line is that of its own kernel, the same on every host"),
 	probeAttack("host-counters", "reads counters of the whole host: pressure, disks, interrupts, events of devices", "it reads nothing").
 		knownHole("the kernel has one of each for all"),
 	probeAttack("uevents", "listens to the kernel's events of the host's devices", "no socket").triedOutside(),

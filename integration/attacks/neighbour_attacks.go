@@ -51,7 +51,8 @@ func exhaustAttack(resource, plural string) Attack {
 		Alone: true,
 		attempt: func(e *attackEnv) (got []string) {
 			if before := e.ask(e.job("need-" + resource)); before["got"] == nil {
-				return nil // no run gets any
+				e.nothingToTake = true
+				return nil
 			}
 			attacker := e.job()
 			attacker.Limits.MemoryMB = 2048 // which what it takes counts for, too

@@ -74,10 +74,15 @@ func (f *Fixture) Make(ctx context.Context, a Attack) (o Outcome) {
 // judge decides what it means that the attacker got this.
 func (e *attackEnv) judge(got []string) (Kind, string) {
 	hole := e.attack.hole
-	if e.gvisor {
+	switch {
+	case e.gvisor:
 		hole = e.attack.gvisorHole
+	case e.cgroupV1 && hole == "":
+		hole = e.attack.v1Hole
 	}
 	switch {
+	case e.nothingToTake:
+		return NotOffered, "no run gets any of it, attacked or not"
 	case len(got) > 0 && hole != "":
 		return NotEnforceable, hole
 	case len(got) > 0 && e.refused[e.attack.limit]:

@@ -5,6 +5,7 @@ package chaos_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,8 +38,12 @@ func (c *otherClient) runContext(t *testing.T, ctx context.Context, j sandbox.Jo
 	var acting sync.RWMutex // held while the act is under way on a running job
 	id := owner.RandomID()
 	name := owner.NamePrefix + id
+	var started atomic.Bool
 	p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
-		if x.String() == c.phase {
+		if x.String() == beforeStart {
+			started.Store(true)
+		}
+		if phase := x.String(); phase == c.phase && (phase != beforeStat || started.Load()) || phase == beforeStat && c.phase == beforeLook {
 			once.Do(func() { c.err = c.act(context.WithoutCancel(ctx), name) })
 		}
 		waitForAct(&acting)
@@ -82,6 +87,7 @@ const (
 	beforeStage   = "POST /containers/create job-stage"
 	beforeUpload  = "PUT /containers/job-stage/archive"
 	beforeCreate  = "POST /containers/create job"
+	beforeLook    = "look" // at the job's directories, before the start
 	beforeAttach  = "POST /containers/job/attach"
 	beforeWait    = "POST /containers/job/wait"
 	beforeStart   = "POST /containers/job/start"

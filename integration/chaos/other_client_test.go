@@ -59,6 +59,7 @@ func TestOtherClient(t *testing.T) {
 		{phase: whileRunning, what: "prunes", act: prune, refused: inUse},
 		{phase: beforeLast, what: "removes the volume", act: doRemoveVolume},
 
+		{phase: beforeLook, what: "removes the container", act: doRemove, want: expectation{op: sandbox.OpCreate, text: wasGone}},
 		{phase: beforeAttach, what: "removes the container", act: doRemove, want: expectation{op: sandbox.OpStart, text: wasGone}},
 		{phase: beforeWait, what: "removes the container", act: doRemove, want: expectation{op: sandbox.OpStart, text: noSuch}},
 		{phase: beforeStart, what: "removes the container", act: doRemove, want: expectation{op: sandbox.OpStart, text: noSuch}},

@@ -90,7 +90,7 @@ func (s *stress) run(t *testing.T, ctx context.Context, kind int, token string) 
 		want = sandbox.Result{Logs: []byte(token + "\n" + token + "\n")}
 	case 3:
 		j = runtest.Shell("echo " + token + "; sleep 1000")
-		j.Limits.Timeout = 3 * time.Second
+		j.Limits.Timeout = 10 * time.Second
 		want = sandbox.Result{ExitCode: runtest.Killed, TimedOut: true, Logs: []byte(token + "\n")}
 	default:
 		j.Image = "sha256:" + strings.Repeat("0", 64)

@@ -156,7 +156,7 @@ func stepsOf(request string) []sandbox.Op {
 	case "/containers/job/kill":
 		return []sandbox.Op{sandbox.OpWait}
 	case "/containers/job/archive":
-		return []sandbox.Op{sandbox.OpCollect}
+		return []sandbox.Op{sandbox.OpCreate, sandbox.OpCollect} // before the start, after the exit
 	}
 	return nil // removal is repeated: no failure is expected
 }

@@ -3,6 +3,7 @@
 package artifacts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,8 @@ type Request struct {
 	Paths []string // clean and absolute, of files and directories
 	Own   []string // the run's writable directories
 	Bytes int64    // budget for content; names have one of their own
+	// Overlays are those of the container, from before its start.
+	Overlays []Overlay
 }
 
 // Collect copies the artifacts out of a container that has stopped. Links are not
@@ -50,7 +53,7 @@ type Request struct {
 func Collect(ctx context.Context, client *dockerx.Client, container string, want Request) (files map[string][]byte, missed map[string]error, err error) {
 	c := &collector{
 		client: client, container: container, own: want.Own,
-		left: want.Bytes, skip: max(want.Bytes, minSkip), names: max(want.Bytes, minNames), seen: map[string]dockerx.FileInfo{}, places: map[string]string{},
+		left: want.Bytes, skip: max(want.Bytes, minSkip), names: max(want.Bytes, minNames), seen: map[string]dockerx.FileInfo{}, overlays: want.Overlays,
 	}
 	for _, path := range want.Paths {
 		if err := c.path(ctx, path); err != nil {
@@ -69,8 +72,8 @@ type collector struct {
 	names     int64                       // what still fits of names and reasons, in bytes
 	count     int                         // entries of the engine's tars
 	seen      map[string]dockerx.FileInfo // paths that the engine was asked about
-	places    map[string]string           // where the run's directories are, see place
-	files     map[string][]byte           // nil until there is one, as missed
+	overlays  []Overlay
+	files     map[string][]byte // nil until there is one, as missed
 	missed    map[string]error
 }
 
@@ -93,7 +96,10 @@ func (c *collector) miss(p string, why error) {
 
 // path collects one path of the job's. The error is the engine's.
 func (c *collector) path(ctx context.Context, p string) error {
-	err := c.covered(ctx, p)
+	var err error
+	for _, o := range c.overlays {
+		err = cmp.Or(err, o.hides(p))
+	}
 	var info dockerx.FileInfo
 	if err == nil {
 		info, err = c.lookup(ctx, p)

@@ -11,57 +11,98 @@ import (
 
 	"github.com/containerd/errdefs"
 
+	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/validate"
 )
 
-// covered refuses a path in a place where a link of the image's made the runtime mount
-// two of the run's directories. Which of them the command saw depends on the engine.
-func (c *collector) covered(ctx context.Context, p string) error {
-	for _, dir := range c.own {
-		place, err := c.place(ctx, dir)
-		if err != nil {
-			return err
+// Overlay is two directories of a run that links of the image's put in one place, or one
+// inside the other. Which of them the command saw depends on the engine.
+type Overlay struct {
+	dirs   [2]string
+	places [2]string // where the runtime mounts them
+}
+
+// Overlays finds the overlays among what is mounted in a container. It must not have
+// started: later the command decides what is there.
+func Overlays(ctx context.Context, client *dockerx.Client, container string, mounted []string) (found []Overlay, err error) {
+	l := links{client: client, container: container, mounted: mounted, asked: map[string]string{}}
+	places := make([]string, len(mounted))
+	for i, dir := range mounted {
+		if places[i], err = l.place(ctx, dir); err != nil {
+			return nil, err
 		}
-		if place == dir || !validate.Overlap(p, dir) && !validate.Overlap(p, place) {
-			continue
-		}
-		for _, other := range c.own {
-			if other != dir && validate.Overlap(place, other) {
-				return fmt.Errorf("%q: %w: the image has a link from %q to %q, so that one of the directories %q and %q covered the other",
-					p, ErrNotRegular, dir, place, dir, other)
+		for k := range i {
+			if (places[i] != dir || places[k] != mounted[k]) && validate.Overlap(places[i], places[k]) {
+				found = append(found, Overlay{[2]string{mounted[k], dir}, [2]string{places[k], places[i]}})
 			}
+		}
+	}
+	return found, nil
+}
+
+// hides says why a path may not be what the command saw there, or nil.
+func (o Overlay) hides(p string) error {
+	for _, place := range slices.Concat(o.dirs[:], o.places[:]) {
+		if validate.Overlap(p, place) {
+			return fmt.Errorf("%q: %w: by links of the image's %q is at %q and %q is at %q, so that one hides the other",
+				p, ErrNotRegular, o.dirs[0], o.places[0], o.dirs[1], o.places[1])
 		}
 	}
 	return nil
 }
 
-// place returns where the runtime mounted one of the run's directories: the links on its
-// path are the image's. Inside another such directory there were none.
-func (c *collector) place(ctx context.Context, dir string) (string, error) {
-	if place, known := c.places[dir]; known {
-		return place, nil
+// links asks an engine about the links on paths in a container.
+type links struct {
+	client    *dockerx.Client
+	container string
+	mounted   []string
+	asked     map[string]string // where a path leads, "" = it is no link
+}
+
+// maxLinks is how many links the kernel follows on one path.
+const maxLinks = 40
+
+// place returns where the runtime mounts a directory: the links on its path are the
+// image's.
+func (l links) place(ctx context.Context, dir string) (string, error) {
+	for range maxLinks {
+		next, err := l.follow(ctx, dir)
+		if err != nil || next == dir {
+			return next, err
+		}
+		dir = next
 	}
-	place := dir
+	return dir, nil
+}
+
+// follow follows the first link on the path of dir. Inside another mounted directory
+// there is none: an input may have directories there alone.
+func (l links) follow(ctx context.Context, dir string) (string, error) {
 	for end := 1; end <= len(dir); end++ {
 		if end < len(dir) && dir[end] != '/' {
 			continue
 		}
 		above := dir[:end]
-		if slices.ContainsFunc(c.own, func(own string) bool { return above != own && validate.Within(above, own) }) {
+		if slices.ContainsFunc(l.mounted, func(m string) bool { return above != m && validate.Within(above, m) }) {
 			break
 		}
-		info, err := c.client.Stat(ctx, c.container, above)
-		if errors.Is(err, fs.ErrNotExist) || errdefs.IsInternal(err) {
-			break // it was made at the start, or leads nowhere
+		target, known := l.asked[above]
+		if !known {
+			info, err := l.client.Stat(ctx, l.container, above)
+			if errors.Is(err, fs.ErrNotExist) || errdefs.IsInternal(err) {
+				break // it is made at the start, or leads nowhere
+			}
+			if err != nil {
+				return "", err
+			}
+			if info.Mode&fs.ModeSymlink != 0 {
+				target = info.Target
+			}
+			l.asked[above] = target
 		}
-		if err != nil {
-			return "", err
-		}
-		if info.Mode&fs.ModeSymlink != 0 {
-			place = path.Join(info.Target, strings.TrimPrefix(dir, above))
-			break
+		if target != "" {
+			return path.Join(target, strings.TrimPrefix(dir, above)), nil
 		}
 	}
-	c.places[dir] = place
-	return place, nil
+	return dir, nil
 }

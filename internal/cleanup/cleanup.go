@@ -20,10 +20,16 @@ func (t *Stack) Push(undo func(context.Context) error) { t.steps = append(t.step
 // Run undoes everything before ctx, which must have a deadline, ends. A step that
 // fails or hangs does not keep the rest from being undone: each may take half of the
 // time that is left, and is taken even when none is, so that it can name what may be
-// left. All errors are joined.
+// left. All errors are joined. A step that panics is told when the others are done.
 func (t *Stack) Run(ctx context.Context) error {
 	end, _ := ctx.Deadline()
 	var errs []error
+	var panicked any
+	defer func() {
+		if panicked != nil {
+			panic(panicked)
+		}
+	}()
 	for len(t.steps) > 0 {
 		last := len(t.steps) - 1
 		undo := t.steps[last]
@@ -32,9 +38,16 @@ func (t *Stack) Run(ctx context.Context) error {
 		if last > 0 {
 			share /= 2
 		}
-		step, cancel := context.WithTimeoutCause(ctx, share, errLate)
-		errs = append(errs, undo(step))
-		cancel()
+		func() {
+			defer func() {
+				if why := recover(); why != nil {
+					panicked = why
+				}
+			}()
+			step, cancel := context.WithTimeoutCause(ctx, share, errLate)
+			defer cancel()
+			errs = append(errs, undo(step))
+		}()
 	}
 	return errors.Join(errs...)
 }

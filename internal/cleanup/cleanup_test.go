@@ -44,6 +44,22 @@ func TestStackGoesOnAfterFailures(t *testing.T) {
 	require.ErrorIs(t, err, last)
 }
 
+func TestStackGoesOnAfterAPanic(t *testing.T) {
+	var undo Stack
+	undone := 0
+	for _, panics := range []bool{false, true, false} {
+		undo.Push(func(context.Context) error {
+			undone++
+			if panics {
+				panic("as ordered")
+			}
+			return nil
+		})
+	}
+	require.PanicsWithValue(t, "as ordered", func() { undo.Run(inAMinute(t)) })
+	require.Equal(t, 3, undone)
+}
+
 // hangs is undone when its context ends, and not before.
 func hangs(ctx context.Context) error {
 	<-ctx.Done()

@@ -3,6 +3,7 @@
 package owner
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -101,11 +102,12 @@ func (o Process) executes() bool {
 }
 
 // programOf is a digest of what the kernel told a program at its start, see
-// getauxval(3): above all of addresses, which it chooses anew for every exec. It is ""
-// for what this process may not read, and for a process without memory.
+// getauxval(3): above all of addresses, which it chooses anew for every exec, unless
+// somebody has switched that off. It is "" for what this process may not read, for a
+// process without memory, and in the moment before the kernel has written it.
 func programOf(pid int) string {
 	told, err := os.ReadFile(fmt.Sprintf("/proc/%d/auxv", pid))
-	if err != nil || len(told) == 0 {
+	if err != nil || len(bytes.Trim(told, "\x00")) == 0 {
 		return ""
 	}
 	sum := sha256.Sum256(told)

@@ -39,8 +39,8 @@ func TestAProcessThatReplacedItself(t *testing.T) {
 	stat, err := readStat(cmd.Process.Pid)
 	require.NoError(t, err)
 	for range 2 {
-		o := Process{place: Self().place, pid: cmd.Process.Pid, start: stat.start, program: programOf(cmd.Process.Pid), load: RandomID()}
-		require.NotEmpty(t, o.program)
+		o := Process{place: Self().place, pid: cmd.Process.Pid, start: stat.start, load: RandomID()}
+		require.Eventually(t, func() bool { o.program = programOf(o.pid); return o.program != "" }, 5*time.Second, time.Millisecond)
 		for range 100 {
 			require.True(t, o.runs())
 		}

@@ -5,9 +5,12 @@ import "fmt"
 // The kernel's bounds on what a process is started with, see execve(2). Beyond them the
 // init says so in the command's place, and exits as if it were the command.
 const (
-	maxString    = 128<<10 - 1 // bytes of one argument or variable, without its NUL; less than on kernels with larger pages
-	maxArguments = 2 << 20     // bytes of all: a quarter of the stack, which has 8 MiB
-	pointer      = 8           // what each of them takes beside its text
+	maxString    = 128<<10 - 1     // bytes of one argument or variable, without its NUL; less than on kernels with larger pages
+	maxArguments = 2<<20 - reserve // bytes of all: a quarter of the stack, which usually has 8 MiB
+	// reserve is for the program's path, which counts too, for the interpreter that a
+	// script names, and for what else the engine may add.
+	reserve = 12 << 10
+	pointer = 8 // what each of them takes beside its text
 )
 
 func tooLong(bytes int) string {

@@ -71,9 +71,9 @@ func (p *FieldErrors) Environment(env map[string]string) {
 		case name == "":
 			p.Add("Env has an empty name; give it a name")
 		case strings.Contains(name, "="):
-			p.Add(`Env name %q contains "="; remove it`, name)
+			p.Add(`Env name %q… contains "="; put what follows into the value`, name[:strings.Index(name, "=")])
 		case NotText(name) != "":
-			p.Add("Env name %q %s", name, NotText(name))
+			p.Add("Env name %.20q %s", name, NotText(name))
 		case NotText(env[name]) != "":
 			p.Add("Env[%q] has a value that %s", name, NotText(env[name]))
 		case len(name)+len("=")+len(env[name]) > maxString:

@@ -14,18 +14,25 @@ import (
 
 func init() {
 	modes["serials"] = serials
+	modes["device-serials"] = deviceSerials
 	modes["host-counters"] = hostCounters
 	modes["uevents"] = uevents
 }
 
-// serials reads what identifies this machine or its parts.
+// serials reads what identifies this machine.
 func serials([]string) {
 	for _, path := range []string{
-		"/etc/machine-id", "/var/lib/dbus/machine-id", "/proc/sys/kernel/random/boot_id", "/proc/cmdline",
+		"/etc/machine-id", "/var/lib/dbus/machine-id",
 		"/sys/class/dmi/id/product_uuid", "/sys/class/dmi/id/product_serial", "/sys/class/dmi/id/board_serial", "/sys/class/dmi/id/chassis_serial",
 	} {
 		reveals(path)
 	}
+}
+
+// deviceSerials reads what identifies its parts, this boot, and how it was booted.
+func deviceSerials([]string) {
+	reveals("/proc/sys/kernel/random/boot_id")
+	reveals("/proc/cmdline")
 	names := []string{"serial", "serial_number", "wwid", "wwn", "uuid", "eui", "nguid", "unique_id", "cid", "vpd_pg80", "vpd_pg83"}
 	var files int
 	filepath.WalkDir("/sys/devices", func(path string, d fs.DirEntry, err error) error {

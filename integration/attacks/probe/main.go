@@ -102,7 +102,7 @@ func try(what string, err error) bool {
 		got("%s", what)
 	case slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) }):
 		say("denied", "%s: %v", what, err)
-	case onGVisor() && (errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTTY)):
+	case onGVisor() && slices.ContainsFunc([]error{syscall.EINVAL, syscall.ENOTTY, syscall.ENOPROTOOPT, syscall.EBADF}, func(unknown error) bool { return errors.Is(err, unknown) }):
 		say("denied", "%s: unknown to gVisor: %v", what, err)
 	default:
 		say("broken", "%s: %v", what, err)

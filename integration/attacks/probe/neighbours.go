@@ -62,10 +62,10 @@ func watched([]string) {
 	say("looked", "for events: %v", err)
 }
 
-// takeAll takes a resource until the kernel refuses more, for ten seconds at most.
+// takeAll takes a resource until the kernel refuses more, for twenty seconds at most.
 func takeAll(what string, one func() error) {
 	begun := time.Now()
-	for i := 0; time.Since(begun) < 10*time.Second; i++ {
+	for i := 0; time.Since(begun) < 20*time.Second; i++ {
 		if err := one(); err != nil {
 			say("looked", "%d of %s, then %v", i, what, err)
 			return

@@ -36,13 +36,17 @@ func init() {
 		try("real-time scheduling", failed(call(syscall.SYS_SCHED_SETSCHEDULER, 0, fifo, addr(&param))))
 	}
 	modes["oom-score"] = func([]string) {
+		try("to be spared when memory is short", os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0))
+		try("the init to be spared", os.WriteFile("/proc/1/oom_score_adj", []byte("-1000"), 0))
+	}
+	modes["lower-oom-score"] = func([]string) {
 		for _, process := range []string{"self", "1"} {
 			path := "/proc/" + process + "/oom_score_adj"
 			now, err := os.ReadFile(path)
 			must(err)
 			score, err := strconv.Atoi(strings.TrimSpace(string(now)))
 			must(err)
-			for _, lower := range []int{-1000, -1, 0, score - 1} {
+			for _, lower := range []int{-1, 0, score - 1} {
 				try(fmt.Sprintf("a score of %d for %d in %s", lower, score, path), os.WriteFile(path, fmt.Append(nil, lower), 0))
 			}
 		}
