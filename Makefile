@@ -11,6 +11,7 @@ FUZZTIME    ?= 1m
 # Public modules that are in go.mod, whose tests make workloads runs.
 MODULES = github.com/distribution/reference github.com/containerd/errdefs/pkg github.com/moby/term github.com/opencontainers/go-digest github.com/felixge/httpsnoop
 
+ACTIONLINT  = go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # An empty RUN runs every test.
@@ -21,14 +22,17 @@ onengine    = go test -p 1 -count=1 -parallel 4
 enginetests = $(onengine) -tags docker -timeout 11m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS)
 # The one engine test with the race detector, which all the others would take too long with.
 stress      = go test -race -count=1 -tags "docker stress" -timeout 5m -run TestStress $(GOTESTFLAGS) ./integration/chaos
-suite       = $(enginetests) . ./integration/... && $(if $(RUN),,$(stress) && )cd examples && $(enginetests) ./...
+# With a fault most of a run is waiting for a bound, so that many can wait at once.
+suite       = $(enginetests) . ./integration/attacks ./integration/behaviour ./integration/chaos && \
+	$(enginetests) -parallel 10 ./integration/faults && \
+	$(if $(RUN),,$(stress) && )cd examples && $(enginetests) ./...
 
 .NOTPARALLEL:
 .PHONY: help test lint unit engine test-28 demo bench-quick soak attack fuzz test-gvisor workloads
 
 help:
 	@echo 'make test    everything below: the one command that decides'
-	@echo 'make lint    go vet, gofmt and staticcheck'
+	@echo 'make lint    go vet, gofmt, staticcheck and actionlint'
 	@echo 'make unit    the tests that need no engine, with the race detector'
 	@echo 'make engine  the tests on a Docker engine; a private one is started if none answers'
 	@echo
@@ -49,12 +53,11 @@ test: lint unit engine
 
 lint:
 	@scripts/need build
-	go vet ./...
 	go vet -tags 'docker soak stress gvisor workloads' ./...
 	@echo gofmt -l .
 	@files=$$(gofmt -l .) && if [ "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
-	$(STATICCHECK) ./...
 	$(STATICCHECK) -tags 'docker soak stress gvisor workloads' ./...
+	$(ACTIONLINT)
 	@for system in darwin windows; do \
 		echo "go build and go vet with GOOS=$$system"; \
 		GOOS=$$system go build ./... && GOOS=$$system go vet ./... || exit 1; \
