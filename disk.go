@@ -50,7 +50,7 @@ func (r *run) stageOnDisk(ctx context.Context, p plan, engine dockerx.Engine, im
 	for _, d := range dirs {
 		inside[d.path] = isolation.Part(path.Join(at, diskTree, d.path), d.path)
 	}
-	err = upload.Tar(ctx, r.client, r.stagingName(), r.diskDir(), p.input, p.tree(diskTree, image, dirs))
+	err = r.upload(ctx, p, r.stagingName(), r.diskDir(), p.tree(diskTree, image, dirs))
 	if noSpace(err) {
 		err = fmt.Errorf("InputTar does not fit into Limits.DiskMB %d: %w", p.limits.DiskMB, err)
 	}

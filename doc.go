@@ -181,9 +181,8 @@
 // # Engine requirements
 //
 // The engine must be a Docker Engine with API 1.40 or later that runs Linux
-// containers with seccomp. It is found by [Options.Host] or DOCKER_HOST, with
-// DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and DOCKER_API_VERSION; the default is the
-// local socket. [Options.Runtime] selects another OCI runtime, such as gVisor's.
+// containers with seccomp. It is found as the docker command finds it, see
+// [Options.Host]. [Options.Runtime] selects another OCI runtime, such as gVisor's.
 //
 // Limits that the engine does not enforce are refused with [ErrUnsupported]. Before
 // each start, all that the engine reports of the container is compared with what it was

@@ -8,7 +8,6 @@ import (
 	"github.com/docker/docker/api/types/mount"
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
-	"github.com/synchestra-io/sandbox/internal/upload"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -37,5 +36,5 @@ func (r *run) stageInVolumes(ctx context.Context, p plan, image dockerx.Image, d
 	if err := r.createContainer(ctx, name, config, isolation.Staging(staged, shadowVolumes(image))); err != nil {
 		return nil, err
 	}
-	return inside, upload.Tar(ctx, r.client, name, "/", p.input, p.tree(r.name, image, dirs))
+	return inside, r.upload(ctx, p, name, "/", p.tree(r.name, image, dirs))
 }

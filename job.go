@@ -12,7 +12,7 @@ const DefaultInputDir = "/workspace"
 type Job struct {
 	// Image is the image that contains the toolchain: a name with a tag or a
 	// digest ("latest" if it has neither), or an image ID. It must not be empty.
-	// If the engine does not have the image, it pulls it without credentials. An
+	// If the engine does not have the image, it pulls it; see [Options.Pull]. An
 	// ID is never pulled. IDs are 64 or 12 hexadecimal digits without a tag, and
 	// "sha256:" followed by digits.
 	Image string

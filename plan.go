@@ -34,8 +34,8 @@ type plan struct {
 }
 
 // newPlan is the only place where a Job is read. It reports all problems at
-// once. engineHost is the engine's address, whose socket no job may mount.
-func newPlan(j Job, engineHost string) (plan, error) {
+// once. No job may mount the socket at engineHost, the engine's address, nor others.
+func newPlan(j Job, engineHost string, others ...string) (plan, error) {
 	var bad validate.FieldErrors
 	p := plan{
 		cmd:     slices.Clone(j.Cmd),
@@ -54,7 +54,7 @@ func newPlan(j Job, engineHost string) (plan, error) {
 	}
 	p.collect = bad.Collect(j.Collect)
 	p.setMounts(j.Mounts, &bad)
-	bad.HostPaths(p.sources(), engineHost, validate.EnginePaths)
+	bad.HostPaths(p.sources(), engineHost, slices.Concat(validate.EnginePaths, others))
 	if j.InputTar != nil || j.InputDir != "" {
 		bad.InputDir(p.inputDir, p.targets())
 	}

@@ -23,13 +23,15 @@ import (
 // run is one run: its name, from which the names of all its objects derive, and
 // what has to be undone at its end.
 type run struct {
-	client *dockerx.Client
-	bounds bounds.Bounds
-	ending *ending.Ending // of the run, when it is cut off, and at the latest of its clean-up
-	id     string
-	name   string
-	labels map[string]string
-	undo   cleanup.Stack
+	client   *dockerx.Client
+	bounds   bounds.Bounds
+	ending   *ending.Ending // of the run, when it is cut off, and at the latest of its clean-up
+	id       string
+	name     string
+	labels   map[string]string
+	platform string // of the image, "" = the engine's own
+	report   func(Progress)
+	undo     cleanup.Stack
 	// sent is what every create request is compared with, beside its own configuration.
 	sent     verify.Sent
 	overlays []artifacts.Overlay // of the job's container, if something is collected
@@ -68,6 +70,7 @@ func (r *run) prepare(ctx context.Context, p plan, engine dockerx.Engine, image 
 	}
 	r.labels = owner.Labels(r.id, expires)
 	owner.Limits{Timeout: p.limits.Timeout, Ending: r.endingTime(), Reading: p.readingTime()}.Label(r.labels)
+	r.platform = image.Platform
 	r.sent = verify.Sent{
 		Image: &verify.Image{
 			ID: image.ID, Env: image.Env, Entrypoint: image.Entrypoint, WorkingDir: image.WorkDir, Volumes: image.Volumes,
@@ -109,7 +112,7 @@ func (r *run) createContainer(ctx context.Context, name string, config *containe
 	return r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
 		return r.client.Remove(ctx, name, unsure)
 	}, func(ctx context.Context) error {
-		return r.client.Create(ctx, name, config, host)
+		return r.client.Create(ctx, name, config, host, r.platform)
 	})
 }
 

@@ -8,36 +8,24 @@ import (
 	"time"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/discover"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
-	"github.com/synchestra-io/sandbox/internal/validate"
 )
-
-// Options configures a Runner. The zero value is ready to use.
-type Options struct {
-	// Host is the engine's address, such as "unix:///run/docker.sock" or
-	// "tcp://10.0.0.7:2376"; "" = DOCKER_HOST, or the local socket if that is not
-	// set. DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and DOCKER_API_VERSION apply in
-	// either case.
-	Host string
-	// Runtime is the OCI runtime that runs the commands, by the engine's name for
-	// it, such as "runsc" for gVisor; "" = the engine's default. A job fails with
-	// ErrUnsupported if the engine does not know the runtime, or if the runtime
-	// would not enforce one of the job's limits. gVisor applies the seccomp profile
-	// only if the engine starts it with --oci-seccomp.
-	Runtime string
-}
 
 // Runner runs jobs on the engine at one address and keeps the connections to it. Create
 // it with [New]; the zero value is not usable. It is safe for concurrent use. A program
 // that runs a single job does not need one: see the function [RunOnce].
 type Runner struct {
 	client  *dockerx.Client
-	runtime string
+	where   discover.Engine
+	options Options
 
 	asking chan struct{}   // held while known is read or asked for
 	known  *dockerx.Engine // nil until the engine has answered; see dockerx.Client.Connected
 
 	over sync.Map // runs that have ended, by their IDs, which a Sweep could not remove completely
+
+	reporting sync.Mutex // held during Options.Progress
 
 	mu     sync.Mutex    // orders enter and Close; guards ending
 	ending time.Duration // of the call that can take longest after Close
@@ -47,23 +35,30 @@ type Runner struct {
 }
 
 // New returns a Runner for the engine that o and the environment select. It does
-// no I/O except to read the certificates in DOCKER_CERT_PATH; the first call of
-// another method connects to the engine. The caller must close the Runner.
+// no I/O except to read the docker command's contexts and certificates, and to look for
+// local sockets; the first call of another method connects to the engine. The caller
+// must close the Runner.
 //
-// An error has Op [OpValidate] if o.Host is set or o.Runtime is invalid, and Op
-// [OpPull] if the environment is invalid.
+// An error has Op [OpValidate] if o is invalid, and Op [OpPull] if the environment or the
+// docker command's configuration is.
 func New(o Options) (*Runner, error) {
-	if why := validate.NotText(o.Runtime); why != "" {
-		return nil, &Error{Op: OpValidate, Err: fmt.Errorf("Options.Runtime %q %s", o.Runtime, why)}
+	if err := o.check(); err != nil {
+		return nil, &Error{Op: OpValidate, Err: err}
 	}
-	client, err := dockerx.New(o.Host)
-	if err != nil && o.Host != "" {
-		return nil, &Error{Op: OpValidate, Err: fmt.Errorf("Options.Host: %w", err)}
+	where, err := discover.Find(discover.Request{Host: o.Host, Context: o.Context})
+	var client *dockerx.Client
+	if err == nil {
+		if client, err = dockerx.New(dockerx.Address{Host: where.Host, TLS: where.TLS, Fixed: where.Context}); err != nil {
+			err = fmt.Errorf("%s: %w", where.Origin, err)
+		}
 	}
-	if err != nil {
+	switch {
+	case err != nil && (o.Host != "" || o.Context != ""):
+		return nil, &Error{Op: OpValidate, Err: err}
+	case err != nil:
 		return nil, &Error{Op: OpPull, Err: err}
 	}
-	r := &Runner{client: client, runtime: o.Runtime, asking: make(chan struct{}, 1)}
+	r := &Runner{client: client, where: where, options: o, asking: make(chan struct{}, 1)}
 	r.life, r.end = context.WithCancelCause(context.Background())
 	return r, nil
 }
@@ -130,7 +125,7 @@ func (r *Runner) connect(ctx context.Context) (dockerx.Engine, error) {
 	if r.known == nil || !r.client.Connected() {
 		engine, err := r.client.Connect(ctx)
 		if err != nil {
-			return dockerx.Engine{}, err
+			return dockerx.Engine{}, r.where.Explain(err, dockerx.Unreachable(err))
 		}
 		r.known = &engine
 	}

@@ -28,13 +28,13 @@ func requireOp(t *testing.T, want Op, err error) {
 }
 
 func TestNewRefusesABadHost(t *testing.T) {
-	for _, host := range []string{"ssh://engine", "engine", "unix", "://", "ftp://engine:21"} {
+	for _, host := range []string{"ssh://", "engine", "unix", "://", "ftp://engine:21"} {
 		r, err := New(Options{Host: host})
 		require.Nil(t, r)
 		requireOp(t, OpValidate, err)
 		require.ErrorContains(t, err, "Options.Host", host)
 	}
-	t.Setenv("DOCKER_HOST", "ssh://engine")
+	t.Setenv("DOCKER_HOST", "ftp://engine:21")
 	_, err := New(Options{})
 	requireOp(t, OpPull, err)
 	require.NotContains(t, err.Error(), "Options.Host", "the environment is to blame")

@@ -45,6 +45,7 @@ func (r *Runner) RunOnce(ctx context.Context, j Job) (Result, error) {
 	}
 	defer leave()
 	run := newRun(ctx, r.client)
+	run.report = r.report
 	end := sync.OnceValue(run.end)
 	defer end() // after a panic, too
 	step := r.steps(ctx, run, j, &res)
@@ -55,7 +56,7 @@ func (r *Runner) RunOnce(ctx context.Context, j Job) (Result, error) {
 // steps is a run, from top to bottom.
 func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error {
 	// 1. Plan: from here on the Job is not read any more.
-	p, err := newPlan(j, r.client.Host())
+	p, err := newPlan(j, r.client.Host(), r.where.Sockets...)
 	if err != nil {
 		return fail(OpValidate, err)
 	}
@@ -65,10 +66,10 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 	if err != nil {
 		return fail(OpPull, err)
 	}
-	if err := p.preflight(ctx, r.client, engine, r.runtime); err != nil {
+	if err := p.preflight(ctx, r.client, engine, r.options.Runtime); err != nil {
 		return fail(OpValidate, err)
 	}
-	image, err := r.client.EnsureImage(ctx, p.image, p.pull, engine)
+	image, err := r.client.EnsureImage(ctx, r.want(p), engine)
 	if err != nil {
 		return fail(OpPull, err)
 	}
@@ -91,7 +92,7 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 	}
 
 	// 4. Harden, and 5. create.
-	host := p.preset(dirs, staged, engine, r.runtime).HostConfig()
+	host := p.preset(dirs, staged, engine, r.options.Runtime).HostConfig()
 	config := isolation.Config(image.ID, p.cmd, p.environ(p.home(), image.Env), p.workDir, run.labels, p.stdin != nil)
 	if err := run.createContainer(ctx, run.name, config, host); err != nil {
 		return fail(OpCreate, p.explainCreate(err))

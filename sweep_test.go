@@ -188,7 +188,7 @@ func FuzzExpiry(f *testing.F) {
 	for _, year := range []int{1, 1970, 2026, 2262, 2330, 9999, 100_000} {
 		f.Add(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC).Unix())
 	}
-	client, err := dockerx.New("unix:///nobody.sock")
+	client, err := dockerx.New(dockerx.Address{Host: "unix:///nobody.sock"})
 	require.NoError(f, err)
 	farthest := time.Now().Add(200 * 365 * 24 * time.Hour)
 	f.Fuzz(func(t *testing.T, seconds int64) {

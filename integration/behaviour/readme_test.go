@@ -60,18 +60,22 @@ func TestREADMEErrors(t *testing.T) {
 	require.True(t, found)
 	texts := regexp.MustCompile("(?m)^\\| `(sandbox: [^`]+)`").FindAllStringSubmatch(table, -1)
 	jobs := readmeErrors(t)
-	require.Len(t, texts, len(jobs)+1)
+	require.Len(t, texts, len(jobs)+2)
 	for i, j := range jobs {
 		_, err := runtest.Do(t, j)
 		require.Error(t, err)
-		require.True(t, strings.HasPrefix(err.Error(), texts[i+1][1]), "README has %q, the error is %q", texts[i+1][1], err)
+		require.True(t, strings.HasPrefix(err.Error(), texts[i+2][1]), "README has %q, the error is %q", texts[i+2][1], err)
 	}
-	t.Setenv("DOCKER_HOST", "unix:///nobody.sock")
-	_, err := sandbox.RunOnce(t.Context(), runtest.Shell("true"))
-	require.True(t, strings.HasPrefix(err.Error(), texts[0][1]), "README has %q, the error is %q", texts[0][1], err)
+	for i, env := range []string{"DOCKER_HOST=unix:///nobody.sock", "DOCKER_CONTEXT=nobody"} {
+		noChoice(t)
+		name, value, _ := strings.Cut(env, "=")
+		t.Setenv(name, value)
+		_, err := sandbox.RunOnce(t.Context(), runtest.Shell("true"))
+		require.True(t, strings.HasPrefix(err.Error(), texts[i][1]), "README has %q, the error is %q", texts[i][1], err)
+	}
 }
 
-// readmeErrors returns jobs that lead to README's errors, in order, without the first.
+// readmeErrors returns jobs that lead to README's errors, in order, without the first two.
 func readmeErrors(t *testing.T) []sandbox.Job {
 	t.Helper()
 	with := func(edit func(*sandbox.Job)) sandbox.Job {
@@ -84,7 +88,6 @@ func readmeErrors(t *testing.T) []sandbox.Job {
 		with(func(j *sandbox.Job) { j.Image = "127.0.0.1:1/nobody:v1" }),
 		with(func(j *sandbox.Job) { j.Cmd = nil }),
 		with(func(j *sandbox.Job) { j.WorkDir = "src" }),
-		with(func(j *sandbox.Job) { j.Limits.Network = "host" }),
 		with(func(j *sandbox.Job) { j.Limits.Network = "backend" }),
 		with(func(j *sandbox.Job) {
 			j.Mounts = []sandbox.Mount{{Source: "/var/run/docker.sock", Target: "/sock", ReadOnly: true}}

@@ -62,7 +62,7 @@ func TestEngineWithoutDefences(t *testing.T) {
 
 // describe returns the engine's description of itself.
 func describe(host string) (dockerx.Engine, error) {
-	c, err := dockerx.New(host)
+	c, err := dockerx.New(dockerx.Address{Host: host})
 	if err != nil {
 		return dockerx.Engine{}, err
 	}

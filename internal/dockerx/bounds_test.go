@@ -22,7 +22,7 @@ type call = func(context.Context, *Client) error
 var calls = map[string]call{
 	"Connect": func(ctx context.Context, c *Client) error { _, err := c.Connect(ctx); return err },
 	"EnsureImage": func(ctx context.Context, c *Client) error {
-		_, err := c.EnsureImage(ctx, "a", true, Engine{})
+		_, err := c.EnsureImage(ctx, Want{Ref: "a"}, Engine{})
 		return err
 	},
 	"CheckNetwork": func(ctx context.Context, c *Client) error { return c.CheckNetwork(ctx, "n") },
@@ -41,7 +41,7 @@ var calls = map[string]call{
 // creates go on for a while for a caller that has gone.
 var creates = map[string]call{
 	"Create": func(ctx context.Context, c *Client) error {
-		return c.Create(ctx, "c", &container.Config{}, &container.HostConfig{})
+		return c.Create(ctx, "c", &container.Config{}, &container.HostConfig{}, "")
 	},
 	"CreateVolume": func(ctx context.Context, c *Client) error { _, err := c.CreateVolume(ctx, "v", nil, nil); return err },
 }

@@ -5,7 +5,9 @@
 package dockerx
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -30,7 +32,8 @@ var ErrUnsupported = errors.New("not supported by this engine")
 // Client is one engine. It is safe for concurrent use once Connect succeeded. The
 // bounds of its calls are those of their contexts, see [bounds.From].
 type Client struct {
-	host    string
+	host    string      // as it is told
+	address string      // for the SDK
 	version string      // of the API, "" = the newest that both sides know
 	calls   http.Client // through the pool
 	pool    pool
@@ -41,26 +44,31 @@ type Client struct {
 	was     atomic.Int64                  // that when Connect had asked
 }
 
-// New prepares a client for the engine at host, or, if that is "", the one that
-// DOCKER_HOST names, by default the local socket. DOCKER_TLS_VERIFY,
-// DOCKER_CERT_PATH and DOCKER_API_VERSION are taken from the environment. It does
-// no I/O except to read certificates.
-func New(host string) (*Client, error) {
-	if os.Getenv(client.EnvTLSVerify) != "" && os.Getenv(client.EnvOverrideCertPath) == "" {
-		// The SDK would speak plain HTTP to the engine.
-		return nil, errors.New("DOCKER_TLS_VERIFY is set but DOCKER_CERT_PATH is not; set it, or unset both")
-	}
-	address := client.WithHost(host)
-	if host == "" {
-		host, address = os.Getenv(client.EnvOverrideHost), client.WithHostFromEnv()
-	}
-	if scheme, _, found := strings.Cut(host, "://"); found && !slices.Contains(schemes, scheme) {
+// Address is where an engine is.
+type Address struct {
+	Host string // "" = DOCKER_HOST, or the local socket if that is not set
+	// TLS is how it speaks TLS; nil = it does not. Unless Fixed is set,
+	// DOCKER_TLS_VERIFY and DOCKER_CERT_PATH decide about addresses over TCP.
+	TLS   *tls.Config
+	Fixed bool
+}
+
+// New prepares a client for an engine. DOCKER_API_VERSION applies to it. New does no I/O
+// except to read certificates.
+func New(a Address) (*Client, error) {
+	host := cmp.Or(a.Host, os.Getenv(client.EnvOverrideHost), client.DefaultDockerHost)
+	scheme, _, found := strings.Cut(host, "://")
+	if found && !slices.Contains(schemes, scheme) {
 		return nil, fmt.Errorf("engine address %q has the scheme %q; use one of %v", host, scheme, schemes)
 	}
-	c := &Client{version: os.Getenv(client.EnvOverrideAPIVersion)}
+	c := &Client{host: host, address: host, version: os.Getenv(client.EnvOverrideAPIVersion)}
 	c.asked.Store(-1)
-	_, err := client.NewClientWithOpts(client.WithTLSClientConfigFromEnv(), address, c.pool.dialFor, func(api *client.Client) error {
-		c.host, c.calls = api.DaemonHost(), *api.HTTPClient() // before the SDK wraps its transport
+	way := c.over(a)
+	if scheme == "ssh" {
+		way = c.overSSH
+	}
+	_, err := client.NewClientWithOpts(way, c.pool.dialFor, func(api *client.Client) error {
+		c.calls = *api.HTTPClient() // before the SDK wraps its transport
 		return nil
 	})
 	if err != nil {
@@ -78,7 +86,7 @@ func New(host string) (*Client, error) {
 // connections. The SDK's own can only go down in versions, and not while it is in use.
 func (c *Client) newAPI() (*client.Client, error) {
 	calls := c.calls // a copy, to be wrapped when the SDK is done with it
-	api, err := client.NewClientWithOpts(client.WithHost(c.host), client.WithHTTPClient(&calls),
+	api, err := client.NewClientWithOpts(client.WithHost(c.address), client.WithHTTPClient(&calls),
 		client.WithVersion(c.version), client.WithAPIVersionNegotiation())
 	if err != nil {
 		return nil, err
@@ -89,8 +97,8 @@ func (c *Client) newAPI() (*client.Client, error) {
 
 func (c *Client) api() *client.Client { return c.current.Load() }
 
-// schemes of an engine's address; the SDK takes "ssh" for a kind of TCP.
-var schemes = []string{"unix", "tcp", "npipe", "http", "https"}
+// schemes of an engine's address.
+var schemes = []string{"unix", "tcp", "npipe", "ssh", "http", "https"}
 
 // Close releases idle connections. Attachments and downloads must be closed
 // before.

@@ -51,6 +51,9 @@ func (c *Client) Connect(ctx context.Context) (Engine, error) {
 	return e, err
 }
 
+// Unreachable tells whether err says that there is no connection to the engine.
+func Unreachable(err error) bool { return client.IsErrConnectionFailed(err) }
+
 func (c *Client) ask(ctx context.Context, api *client.Client) (Engine, error) {
 	// The SDK's own negotiation would swallow this error.
 	ping, err := api.Ping(ctx)

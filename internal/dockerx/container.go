@@ -11,12 +11,13 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// Create makes a container by a name that the caller chose. The end of ctx does not
+// Create makes a container by a name that the caller chose; platform is of the image, ""
+// = the engine's own. The end of ctx does not
 // cut it off at once: see detached.
-func (c *Client) Create(ctx context.Context, name string, config *container.Config, host *container.HostConfig) error {
+func (c *Client) Create(ctx context.Context, name string, config *container.Config, host *container.HostConfig, platform string) error {
 	ctx, cancel := c.detached(ctx)
 	defer cancel()
-	created, err := c.api().ContainerCreate(ctx, config, host, nil, nil, name)
+	created, err := c.api().ContainerCreate(ctx, config, host, nil, parsePlatform(platform), name)
 	if err == nil && created.ID == "" {
 		err = errors.New("the engine's answer names no container ID")
 	}

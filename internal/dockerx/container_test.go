@@ -87,7 +87,7 @@ func TestOutcomeKnown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine := fakeEngine(t, routes{"POST /containers/create": c.engine})
-			err := engine.Create(context.Background(), "c", &container.Config{}, &container.HostConfig{})
+			err := engine.Create(context.Background(), "c", &container.Config{}, &container.HostConfig{}, "")
 			require.Equal(t, name == "made", err == nil)
 			require.Equal(t, c.known, OutcomeKnown(err), "%v", err)
 		})

@@ -44,12 +44,6 @@ func (p *pool) dialFor(c *client.Client) error {
 	if err != nil {
 		return err
 	}
-	if tr.DialContext == nil {
-		// Certificates without DOCKER_HOST: the SDK lost the default socket.
-		if err := client.WithHost(c.DaemonHost())(c); err != nil {
-			return err
-		}
-	}
 	dial, config := tr.DialContext, tr.TLSClientConfig
 	if config != nil {
 		// The SDK takes its own way to a TLS engine unless it sees plain HTTP,

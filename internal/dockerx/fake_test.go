@@ -52,7 +52,7 @@ func clientOf(t *testing.T, host string, env ...string) *Client {
 		name, value, _ := strings.Cut(e, "=")
 		t.Setenv(name, value)
 	}
-	c, err := New("")
+	c, err := New(Address{})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c

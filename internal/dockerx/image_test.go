@@ -59,7 +59,7 @@ func TestEnsureImage(t *testing.T) {
 		"pulled, nothing said": {inTurn(notFound, present), inTurn(answer{200, ""}).serve},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := imageEngine(t, c.inspects, c.pull).EnsureImage(context.Background(), ref, true, amd64Engine)
+			got, err := imageEngine(t, c.inspects, c.pull).EnsureImage(context.Background(), Want{Ref: ref}, amd64Engine)
 			require.NoError(t, err)
 			require.Equal(t, want, got)
 		})
@@ -68,7 +68,7 @@ func TestEnsureImage(t *testing.T) {
 
 func TestEnsureImageWithoutConfig(t *testing.T) {
 	bare := answer{200, `{"Id":"sha256:0123","Os":"linux","Architecture":"amd64"}`}
-	got, err := imageEngine(t, inTurn(bare), nil).EnsureImage(context.Background(), ref, true, amd64Engine)
+	got, err := imageEngine(t, inTurn(bare), nil).EnsureImage(context.Background(), Want{Ref: ref}, amd64Engine)
 	require.NoError(t, err)
 	require.Equal(t, Image{ID: imageID, WorkDir: "/"}, got)
 }
@@ -95,7 +95,7 @@ func TestEnsureImageFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine := imageEngine(t, inTurn(c.first), c.pull)
-			_, err := engine.EnsureImage(context.Background(), ref, !c.noPull, amd64Engine)
+			_, err := engine.EnsureImage(context.Background(), Want{Ref: ref, ID: c.noPull}, amd64Engine)
 			require.ErrorContains(t, err, c.err)
 			require.ErrorContains(t, err, `"`+ref+`": `)
 		})
@@ -124,7 +124,7 @@ func TestPlatforms(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine := imageEngine(t, inTurn(imageOf(c.os, c.arch)), nil)
-			_, err := engine.EnsureImage(context.Background(), ref, true, Engine{Architecture: c.engine})
+			_, err := engine.EnsureImage(context.Background(), Want{Ref: ref}, Engine{Architecture: c.engine})
 			if c.good {
 				require.NoError(t, err)
 				return
@@ -154,7 +154,7 @@ func TestPullMessagesAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine := imageEngine(t, inTurn(notFound), pull)
-			_, err := engine.EnsureImage(context.Background(), ref, true, amd64Engine)
+			_, err := engine.EnsureImage(context.Background(), Want{Ref: ref}, amd64Engine)
 			require.ErrorContains(t, err, "longer than 1048576 bytes")
 		})
 	}
@@ -171,7 +171,7 @@ func TestPullWatchdog(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			engine := imageEngine(t, inTurn(notFound), pull)
 			inTime(t, func() {
-				_, err := engine.EnsureImage(ctx, ref, true, amd64Engine)
+				_, err := engine.EnsureImage(ctx, Want{Ref: ref}, amd64Engine)
 				require.ErrorContains(t, err, "pull: no progress from the engine for 100ms")
 			})
 		})

@@ -185,7 +185,7 @@ func TestBadConfiguration(t *testing.T) {
 			for name, value := range env {
 				t.Setenv(name, value)
 			}
-			_, err := New("")
+			_, err := New(Address{})
 			require.ErrorContains(t, err, "engine configuration: ")
 		})
 	}

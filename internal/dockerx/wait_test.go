@@ -122,7 +122,7 @@ func TestConfirmGivesUp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine := fakeEngine(t, routes{inspectRoute: c.inspects})
-			bound := 2 * time.Second // enough for an answer on a busy machine
+			bound := time.Second // enough for an answer on a busy machine
 			if strings.HasPrefix(name, "silent") {
 				bound = 300 * time.Millisecond
 			}

@@ -97,7 +97,7 @@ func TestSlowIsNotSilent(t *testing.T) {
 			return errors.Join(err, body.Close())
 		},
 		"pull": func(ctx context.Context, c *Client) error {
-			_, err := c.EnsureImage(ctx, "a", true, amd64Engine)
+			_, err := c.EnsureImage(ctx, Want{Ref: "a"}, amd64Engine)
 			return err
 		},
 	}, bounds.With(ample, bounds.Bounds{Call: time.Minute, Stall: stall}), engine, func(t *testing.T, err error) { require.NoError(t, err) })

@@ -29,6 +29,10 @@ var ImagePrefix = fmt.Sprintf("sandbox-test-%d/", os.Getpid())
 func Main(m *testing.M, tasks Tasks) {
 	var err error
 	API, err = client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err == nil {
+		// A docker context of the machine's must not choose another one.
+		err = os.Setenv("DOCKER_HOST", API.DaemonHost())
+	}
 	if task := os.Getenv(envTask); task != "" && err == nil {
 		os.Exit(tasks[task]())
 	}

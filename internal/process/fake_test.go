@@ -55,7 +55,7 @@ func (f *fakeEngine) run(t *testing.T, ctx context.Context, b bounds.Bounds, o O
 	served := make(chan struct{})
 	go func() { server.Serve(listener); close(served) }()
 	t.Cleanup(func() { server.Close(); <-served })
-	client, err := dockerx.New("unix://" + listener.Addr().String())
+	client, err := dockerx.New(dockerx.Address{Host: "unix://" + listener.Addr().String()})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	ctx = bounds.With(ctx, b)

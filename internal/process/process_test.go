@@ -22,7 +22,7 @@ func TestKillBoundIsNoDeadline(t *testing.T) {
 	require.NoError(t, err)
 	defer silent.Close()
 	t.Setenv("DOCKER_HOST", "unix://"+socket)
-	client, err := dockerx.New("")
+	client, err := dockerx.New(dockerx.Address{})
 	require.NoError(t, err)
 	defer client.Close()
 	b := bounds.Default()

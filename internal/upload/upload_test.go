@@ -25,7 +25,7 @@ func engine(t *testing.T, upload http.HandlerFunc) *dockerx.Client {
 	t.Setenv("DOCKER_API_VERSION", "1.41")
 	server := httptest.NewServer(upload)
 	t.Cleanup(server.Close)
-	client, err := dockerx.New("tcp://" + server.Listener.Addr().String())
+	client, err := dockerx.New(dockerx.Address{Host: "tcp://" + server.Listener.Addr().String()})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	return client

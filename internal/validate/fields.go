@@ -50,6 +50,15 @@ func (p *FieldErrors) Image(image string) (ref string, pull bool) {
 	return reference.TagNameOnly(named).String(), true
 }
 
+// Registry returns the registry of an image by its full name, such as "docker.io".
+func Registry(image string) string {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return ""
+	}
+	return reference.Domain(named)
+}
+
 // Command checks Job.Cmd.
 func (p *FieldErrors) Command(cmd []string) {
 	if len(cmd) == 0 {

@@ -18,7 +18,7 @@ func main() {
 }
 
 func ping() error {
-	engine, err := dockerx.New("")
+	engine, err := dockerx.New(dockerx.Address{})
 	if err != nil {
 		return err
 	}
