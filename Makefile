@@ -28,7 +28,7 @@ suite       = $(enginetests) . ./integration/attacks ./integration/behaviour ./i
 	$(if $(RUN),,$(stress) && )cd examples && $(enginetests) ./...
 
 .NOTPARALLEL:
-.PHONY: help test lint unit engine test-28 demo bench-quick soak attack fuzz test-gvisor workloads
+.PHONY: help test lint systems unit engine test-28 demo bench-quick soak attack fuzz test-gvisor workloads
 
 help:
 	@echo 'make test    everything below: the one command that decides'
@@ -41,6 +41,7 @@ help:
 	@echo 'make test-gvisor   a job and the attacks in gVisor, on a private engine'
 	@echo 'make workloads     test suites in Go, Python, Node and Java, which pass in the sandbox'
 	@echo 'make fuzz          every fuzz target for FUZZTIME, a minute each; findings become seeds in testdata'
+	@echo 'make systems       go build and go vet for macOS and Windows'
 	@echo 'make soak          500 mixed runs, 8 at a time: every result right, and nothing grows'
 	@echo 'make attack        the attacks of the conformance suite, as a table'
 	@echo 'make test-28       the tests on a Docker engine again, with the newer one of Debian sid'
@@ -58,13 +59,17 @@ lint:
 	@files=$$(gofmt -l .) && if [ "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
 	$(STATICCHECK) -tags 'docker soak stress gvisor workloads' ./...
 	$(ACTIONLINT)
-	@for system in darwin windows; do \
-		echo "go build and go vet with GOOS=$$system"; \
-		GOOS=$$system go build ./... && GOOS=$$system go vet ./... || exit 1; \
-	done
 	@for module in bench examples; do \
 		echo "go vet and staticcheck in $$module"; \
 		(cd $$module && go vet -tags docker ./... && $(STATICCHECK) -tags docker ./...) || exit 1; \
+	done
+
+# The workflow does this on these systems themselves.
+systems:
+	@scripts/need build
+	@for system in darwin windows; do \
+		echo "go build and go vet with GOOS=$$system"; \
+		GOOS=$$system go build ./... && GOOS=$$system go vet ./... || exit 1; \
 	done
 
 unit:
