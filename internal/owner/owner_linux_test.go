@@ -2,7 +2,11 @@ package owner
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
+	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,10 +31,38 @@ func TestWhoRuns(t *testing.T) {
 	require.False(t, o.runs())
 }
 
+// envReplace is how often a child replaces itself by itself, each time when it has read
+// a line. There need not be a shell where tests run.
+const envReplace = "TEST_REPLACE"
+
+func TestMain(m *testing.M) {
+	left, err := strconv.Atoi(os.Getenv(envReplace))
+	if err != nil {
+		os.Exit(m.Run())
+	}
+	if left == 0 {
+		io.Copy(io.Discard, os.Stdin)
+		return
+	}
+	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil { // no more: the rest is the next one's
+		os.Exit(1)
+	}
+	self, err := os.Executable()
+	if err == nil {
+		os.Setenv(envReplace, strconv.Itoa(left-1))
+		err = syscall.Exec(self, os.Args, os.Environ())
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
 // A process that replaces itself, by a new version of itself or by another program, keeps
 // its PID and its start. Its runs ended with the old program.
 func TestAProcessThatReplacedItself(t *testing.T) {
-	cmd := exec.Command("sh", "-c", `read go; exec sh -c "$1" sh "$1"`, "sh", "read go; exec cat")
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), envReplace+"=2")
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -44,7 +76,7 @@ func TestAProcessThatReplacedItself(t *testing.T) {
 		for range 100 {
 			require.True(t, o.runs())
 		}
-		fmt.Fprintln(stdin, "go")
+		fmt.Fprint(stdin, "x")
 		require.Eventually(t, func() bool { return !o.runs() }, 5*time.Second, time.Millisecond)
 		now, err := readStat(o.pid)
 		require.NoError(t, err)
