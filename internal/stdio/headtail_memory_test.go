@@ -24,7 +24,7 @@ func TestHeadTailAllocations(t *testing.T) {
 	const limit = 64 << 20 // the default
 	frame := make([]byte, 32<<10)
 	for _, c := range []struct{ output, most int64 }{
-		{100, 32 << 10}, // with what the runtime allocates at the same time
+		{100, 8 << 10},
 		{1_000_000, 2_100_000},
 		{12_000_000, 2*12_000_000 + maxPiece},
 		{limit / 2, limit + maxPiece},
@@ -34,13 +34,17 @@ func TestHeadTailAllocations(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.output), func(t *testing.T) {
 			var logs []byte
-			got := allocated(func() {
+			keep := func() {
 				b := newHeadTailBuffer(limit)
 				for left := c.output; left > 0; left -= int64(len(frame)) {
 					b.Write(frame[:min(left, int64(len(frame)))])
 				}
 				logs, _ = b.result()
-			})
+			}
+			got := allocated(keep)
+			for try := 0; try < 5 && got > c.most; try++ { // the runtime may have allocated, too
+				got = allocated(keep)
+			}
 			t.Logf("%d bytes allocated, %.2f for each that was kept", got, float64(got)/float64(len(logs)))
 			require.LessOrEqual(t, got, c.most)
 			require.LessOrEqual(t, cap(logs), len(logs)+len(logs)/4)
