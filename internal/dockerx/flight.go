@@ -53,27 +53,29 @@ func share(ctx context.Context, key flightKey, report func(Progress), do func(co
 func board(ctx context.Context, key flightKey, reports chan Progress, do func(context.Context, func(Progress)) error) *flight {
 	flights.Lock()
 	defer flights.Unlock()
-	f := flights.by[key]
-	if f == nil {
-		// No value of this caller's context concerns the others.
-		life, cancel := context.WithCancel(bounds.With(context.Background(), bounds.From(ctx)))
-		f = &flight{done: make(chan struct{}), cancel: cancel, waiting: map[chan Progress]bool{}}
-		flights.by[key] = f
-		go func() {
-			err := guarded(func() error { return do(life, f.report) })
-			flights.Lock()
-			defer flights.Unlock()
-			if flights.by[key] == f {
-				delete(flights.by, key)
-			}
-			f.err = err
-			close(f.done)
-		}()
+	if f := flights.by[key]; f != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.waiting[reports] = true
+		return f
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.waiting[reports] = true
+	// No value of this caller's context concerns the others.
+	life, cancel := context.WithCancel(bounds.With(context.Background(), bounds.From(ctx)))
+	f := &flight{done: make(chan struct{}), cancel: cancel, waiting: map[chan Progress]bool{reports: true}}
+	flights.by[key] = f
+	go f.fly(life, key, do)
 	return f
+}
+
+func (f *flight) fly(life context.Context, key flightKey, do func(context.Context, func(Progress)) error) {
+	err := guarded(func() error { return do(life, f.report) })
+	flights.Lock()
+	defer flights.Unlock()
+	if flights.by[key] == f {
+		delete(flights.by, key)
+	}
+	f.err = err
+	close(f.done)
 }
 
 // guarded makes an error of a panic: the goroutine is nobody's.
