@@ -21,14 +21,15 @@ run = $(if $(RUN),-run '$(RUN)')
 onengine    = go test -p 1 -count=1 -parallel 4
 enginetests = $(onengine) -tags docker -timeout 11m $(if $(RUN),-run "$(RUN)") $(GOTESTFLAGS)
 # The one engine test with the race detector, which all the others would take too long with.
-stress      = go test -race -count=1 -tags "docker stress" -timeout 5m -run TestStress $(GOTESTFLAGS) ./integration/chaos
+stress      = go test -race -count=1 -tags "docker stress" -timeout 5m -run TestStress $(GOTESTFLAGS)
 # With a fault most of a run is waiting for a bound, so that many can wait at once.
+faults      = $(enginetests) -parallel 10
 suite       = $(enginetests) . ./integration/attacks ./integration/behaviour ./integration/chaos && \
-	$(enginetests) -parallel 10 ./integration/faults && \
-	$(if $(RUN),,$(stress) && )cd examples && $(enginetests) ./...
+	$(faults) -short ./integration/faults && \
+	$(if $(RUN),,$(stress) -short ./integration/chaos && )cd examples && $(enginetests) ./...
 
 .NOTPARALLEL:
-.PHONY: help test lint systems unit engine test-28 demo bench-quick soak attack fuzz test-gvisor workloads
+.PHONY: help test lint systems unit engine faults stress test-28 demo bench-quick soak attack fuzz test-gvisor workloads
 
 help:
 	@echo 'make test    everything below: the one command that decides'
@@ -42,6 +43,8 @@ help:
 	@echo 'make workloads     test suites in Go, Python, Node and Java, which pass in the sandbox'
 	@echo 'make fuzz          every fuzz target for FUZZTIME, a minute each; findings become seeds in testdata'
 	@echo 'make systems       go build and go vet for macOS and Windows'
+	@echo 'make faults        every fault in every request, where make engine has a third of these pairs'
+	@echo 'make stress        200 callers of one Runner for a minute, where make engine takes a quarter of it'
 	@echo 'make soak          500 mixed runs, 8 at a time: every result right, and nothing grows'
 	@echo 'make attack        the attacks of the conformance suite, as a table'
 	@echo 'make test-28       the tests on a Docker engine again, with the newer one of Debian sid'
@@ -112,6 +115,16 @@ workloads:
 	$(MAKE) demo PATHS="$$(go list -m -f '{{.Dir}}' $(MODULES) | xargs)"
 	scripts/with-images scripts/with-engine \
 		$(onengine) -tags 'docker workloads' -timeout 10m -run TestWorkloads -v $(GOTESTFLAGS) ./integration/behaviour
+
+faults:
+	@scripts/need build suite
+	go mod download
+	scripts/with-engine $(faults) ./integration/faults
+
+stress:
+	@scripts/need build suite
+	go mod download
+	scripts/with-engine $(stress) -v ./integration/chaos
 
 soak:
 	@scripts/need build suite

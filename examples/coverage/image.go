@@ -52,7 +52,7 @@ func toolchainImage(ctx context.Context) (string, error) {
 // importToolchain streams GOROOT to the engine.
 func importToolchain(ctx context.Context, api *client.Client, ref string) error {
 	files, out := io.Pipe()
-	go func() { out.CloseWithError(rootfs.GoToolchain(out)) }()
+	go func() { out.CloseWithError(rootfs.GoToolchain(out, "")) }()
 	defer files.Close() // ends the writer if the engine stops reading
 	source := image.ImportSource{Source: files, SourceName: "-"}
 	answer, err := api.ImageImport(ctx, source, ref, image.ImportOptions{Changes: rootfs.GoEnv})

@@ -5,6 +5,7 @@ package behaviour_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -37,8 +38,10 @@ func startSession(t *testing.T, limits sandbox.Limits) *session {
 	id, ended := runtest.Start(ctx, r, sandbox.Job{Image: enginetest.BusyboxWithProbe(), Cmd: shell, Stdin: stdin, Stdout: output, Limits: limits})
 	over := make(chan error, 1)
 	go func() {
-		over <- (<-ended).Err
-		output.Close() // nobody must wait for a line any more
+		o := <-ended
+		over <- o.Err
+		// Nobody must wait for a line any more.
+		output.CloseWithError(fmt.Errorf("the run has ended: exit status %d, OOM killed: %t: %w", o.Result.ExitCode, o.Result.OOMKilled, o.Err))
 		stdin.Close()
 	}()
 	t.Cleanup(func() {
@@ -62,7 +65,7 @@ func (s *session) send(line string) {
 // readLine returns the next line of output.
 func (s *session) readLine() string {
 	s.t.Helper()
-	require.True(s.t, s.output.Scan(), "the run has ended")
+	require.True(s.t, s.output.Scan(), "%v", s.output.Err())
 	return s.output.Text()
 }
 

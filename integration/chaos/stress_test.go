@@ -25,8 +25,8 @@ import (
 
 const (
 	stressCallers = 200
-	stressTime    = time.Minute
-	stressAtOnce  = 12 // containers: more would only wait for the engine
+	stressTime    = time.Minute // a quarter of it with -short
+	stressAtOnce  = 12          // containers: more would only wait for the engine
 )
 
 // TestStress has many callers of one Runner, most of whom lose their patience at some
@@ -37,7 +37,11 @@ func TestStress(t *testing.T) {
 	r, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	s := &stress{Runner: r, engine: make(chan struct{}, stressAtOnce), over: make(chan struct{})}
-	time.AfterFunc(stressTime, func() { close(s.over) })
+	end := stressTime
+	if testing.Short() {
+		end /= 4
+	}
+	time.AfterFunc(end, func() { close(s.over) })
 	var callers sync.WaitGroup
 	for i := range stressCallers {
 		callers.Go(func() { s.call(t, rand.New(rand.NewPCG(1, uint64(i)))) })

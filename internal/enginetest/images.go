@@ -37,11 +37,13 @@ var (
 	// Scratch has /probe, a static binary, and nothing else.
 	Scratch = Once(func(t testing.TB) string { return MakeImage(t, "scratch", []tarball.File{ProbeFile()}) })
 	// Golang is like the images of that name, made of the toolchain that runs the
-	// tests.
+	// tests. Its standard library is compiled.
 	Golang = Once(func(t testing.TB) string {
+		cache, err := rootfs.GoCache()
+		require.NoError(t, err)
 		files, w := io.Pipe()
-		go func() { w.CloseWithError(rootfs.GoToolchain(w)) }()
-		return ImportImage(t, "golang", files, rootfs.GoEnv...)
+		go func() { w.CloseWithError(rootfs.GoToolchain(w, cache)) }()
+		return ImportImage(t, "golang", files, append(rootfs.GoEnv, rootfs.GoCacheEnv)...)
 	})
 )
 

@@ -25,8 +25,9 @@ var GoEnv = []string{
 var goParts = []string{"VERSION", "go.env", "bin", "pkg/include", "pkg/tool", "src"}
 
 // GoToolchain writes a tar with the machine's own Go toolchain at
-// /usr/local/go. The go command is static, so nothing else is needed.
-func GoToolchain(w io.Writer) error {
+// /usr/local/go. The go command is static, so nothing else is needed. If cache is not "",
+// the build cache in that directory comes with it; see [GoCacheEnv].
+func GoToolchain(w io.Writer, cache string) error {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return fmt.Errorf("go env GOROOT: %w", err)
@@ -38,6 +39,11 @@ func GoToolchain(w io.Writer) error {
 	}
 	for _, part := range goParts {
 		if err := addTree(out, string(bytes.TrimSpace(root)), part); err != nil {
+			return err
+		}
+	}
+	if cache != "" {
+		if err := addCache(out, cache); err != nil {
 			return err
 		}
 	}
