@@ -41,7 +41,12 @@ func TestStress(t *testing.T) {
 	if testing.Short() {
 		end /= 4
 	}
-	time.AfterFunc(end, func() { close(s.over) })
+	time.AfterFunc(end, func() {
+		defer close(s.over)
+		for !s.enough() && !t.Failed() { // of a busy machine's
+			<-time.After(50 * time.Millisecond)
+		}
+	})
 	var callers sync.WaitGroup
 	for i := range stressCallers {
 		callers.Go(func() { s.call(t, rand.New(rand.NewPCG(1, uint64(i)))) })
@@ -51,8 +56,7 @@ func TestStress(t *testing.T) {
 	require.NoError(t, r.Close())
 	callers.Wait()
 	t.Logf("%d runs ended by themselves, %d were canceled, %d were closed", s.ended.Load(), s.canceled.Load(), s.closed.Load())
-	require.Greater(t, s.ended.Load(), int64(50))
-	require.Greater(t, s.canceled.Load(), int64(50))
+	require.True(t, s.enough())
 	require.Empty(t, enginetest.Objects(t, enginetest.API, owner.LabelOwner+"="+owner.Self().String()))
 }
 
@@ -62,6 +66,9 @@ type stress struct {
 	over                    chan struct{} // closed before the Runner is
 	ended, canceled, closed atomic.Int64
 }
+
+// enough tells whether runs of both kinds have ended often enough to say anything.
+func (s *stress) enough() bool { return s.ended.Load() > 50 && s.canceled.Load() > 50 }
 
 // call runs jobs until the Runner is closed.
 func (s *stress) call(t *testing.T, random *rand.Rand) {
