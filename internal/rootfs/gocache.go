@@ -3,11 +3,14 @@ package rootfs
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
+	_ "embed"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -38,38 +41,67 @@ import (
 func TestF(t *testing.T) { F() }
 `
 
-// GoCache keeps a build cache of the standard library, of this machine's toolchain, in a
-// directory below bin in this module. It is filled once, which takes half a minute.
+//go:embed gocache/main.go
+var goCacheSource []byte
+
+// GoCache returns a directory with a build cache of the standard library, of this machine's
+// toolchain, and the program that reads it. It is below bin in this module, which must be
+// found from the working directory. It is made once, in half a minute, and never changed.
 func GoCache() (string, error) {
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/synchestra-io/sandbox").Output()
 	if err != nil {
 		return "", fmt.Errorf("directory of the module: %w", err)
 	}
-	cache := filepath.Join(string(bytes.TrimSpace(root)), "bin", "go-cache")
-	module, err := os.MkdirTemp("", "gocache")
+	bin := filepath.Join(string(bytes.TrimSpace(root)), "bin")
+	version := sha256.Sum256(append([]byte(runtime.Version()+goCacheProgram), goCacheSource...))
+	cache := filepath.Join(bin, fmt.Sprintf("go-cache-%s-%x", runtime.Version(), version[:4]))
+	if _, err := os.Stat(cache); err == nil {
+		return cache, nil
+	}
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp(bin, "go-cache-new-")
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(module)
+	defer os.RemoveAll(dir)
+	if err := fillGoCache(filepath.Join(dir, "cache"), filepath.Join(dir, "module")); err != nil {
+		return "", fmt.Errorf("filling a build cache: %w", err)
+	}
+	err = os.Rename(filepath.Join(dir, "cache"), cache)
+	if _, made := os.Stat(cache); made == nil { // by another process, perhaps
+		err = nil
+	}
+	return cache, err
+}
+
+// fillGoCache tests a small module with a new cache, and builds the reader.
+func fillGoCache(cache, module string) error {
+	if err := os.Mkdir(module, 0o755); err != nil {
+		return err
+	}
 	for name, text := range map[string]string{
 		"go.mod": "module example.com/m\n\ngo 1.26\n", "m.go": "package m\n\nfunc F() {}\n", "m_test.go": goCacheProgram,
+		"reader.go": string(goCacheSource),
 	} {
 		if err := os.WriteFile(filepath.Join(module, name), []byte(text), 0o600); err != nil {
-			return "", err
+			return err
 		}
 	}
-	fill := exec.Command("go", "test", "-count=1", "-coverprofile=cover.out", ".")
-	fill.Dir = module
-	fill.Env = append(os.Environ(), "GOCACHE="+cache, "CGO_ENABLED=0", "GOFLAGS=", "GOTOOLCHAIN=local", "GOWORK=off")
-	if text, err := fill.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("filling a build cache: %w\n%s", err, text)
+	for _, args := range [][]string{
+		{"test", "-count=1", "-coverprofile=cover.out", "m.go", "m_test.go"},
+		{"build", "-o", filepath.Join(cache, goCacheReader), "reader.go"},
+	} {
+		command := exec.Command("go", args...)
+		command.Dir = module
+		command.Env = append(os.Environ(), "GOCACHE="+cache, "CGO_ENABLED=0", "GOFLAGS=", "GOOS=linux", "GOARCH="+runtime.GOARCH,
+			"GOTOOLCHAIN=local", "GOWORK=off")
+		if text, err := command.CombinedOutput(); err != nil {
+			return fmt.Errorf("go %s: %w\n%s", args[0], err, text)
+		}
 	}
-	reader := exec.Command("go", "build", "-o", filepath.Join(cache, goCacheReader), "github.com/synchestra-io/sandbox/internal/rootfs/gocache")
-	reader.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := reader.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the reader of a build cache: %w\n%s", err, text)
-	}
-	return cache, nil
+	return nil
 }
 
 // addCache adds a build cache that everybody can read.

@@ -71,9 +71,10 @@ func serve(old string, in io.Reader, out io.Writer) error {
 				}
 			}
 			a = answer{OutputID: r.OutputID, Size: r.BodySize, DiskPath: filepath.Join(added, hex.EncodeToString(r.OutputID))}
-			known[string(r.ActionID)] = a
 			if err := os.WriteFile(a.DiskPath, body, 0o600); err != nil {
 				a = answer{Err: err.Error()}
+			} else {
+				known[string(r.ActionID)] = a
 			}
 		}
 		a.ID = r.ID
