@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"math"
+	"path"
 	"time"
 
 	"github.com/docker/docker/api/types/mount"
@@ -46,6 +47,9 @@ func (r *run) artifacts(ctx context.Context, p plan, dirs []directory, exit dock
 		return nil, nil, nil
 	}
 	want := artifacts.Request{Paths: p.collect, Bytes: p.limits.ArtifactBytes, Own: paths(dirs), Overlays: r.overlays}
+	if r.engine.Podman {
+		want.Staged = &artifacts.Staged{Container: r.stagingName(), Root: path.Join(r.diskDir(), diskTree), Volumes: volumes(dirs), Mounts: p.targets()}
+	}
 	files, missed, err := artifacts.Collect(ctx, r.client, r.name, want)
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)

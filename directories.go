@@ -84,6 +84,15 @@ func paths(dirs []directory) (list []string) {
 	return list
 }
 
+func volumes(dirs []directory) (list []string) {
+	for _, d := range dirs {
+		if d.volume {
+			list = append(list, d.path)
+		}
+	}
+	return list
+}
+
 // needsVolume tells whether something must cross a directory: input, or artifacts.
 func (p plan) needsVolume(dir string) bool {
 	if p.limits.DiskMB > 0 || p.input != nil && validate.Within(dir, p.inputDir) {
@@ -159,6 +168,7 @@ func basePreset(engine dockerx.Engine) isolation.Preset {
 	return isolation.Preset{
 		StrictSeccomp:  engine.TakesProfile && !engine.OwnersSeccomp(),
 		BuiltinSeccomp: engine.KnowsBuiltin && !engine.OwnersSeccomp(),
+		Podman:         engine.Podman,
 	}
 }
 

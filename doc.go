@@ -165,7 +165,8 @@
 //
 // A command that fails is not an error: [Result.ExitCode] is its status. If the
 // command does not exist or cannot be executed, the status is 127 or 126, as in a
-// shell, and the init writes a line to [Result.Logs].
+// shell, and the init writes a line to [Result.Logs]. (Podman's init has status 1 for both;
+// if its line is all of the output, it becomes 127 or 126.)
 //
 // Every error is an [*Error], which names the failed step. The first of these that
 // applies is reported:
@@ -198,7 +199,12 @@
 // kernel loads for whoever asks. With this profile, 32-bit x86 programs that know no
 // other call than socketcall, such as Go's for 386, get ENOSYS.
 //
-// A profile that the engine's owner chose stays in place, and so does Podman's. A
-// client that does not run on Linux asks for the engine's built-in profile. An engine
+// A profile that the engine's owner chose stays in place. A client that does not run on
+// Linux asks for the engine's built-in profile, and Podman for none. An engine
 // before version 23 that was started without seccomp is refused.
+//
+// Podman 5 is an engine, too, by its Docker-compatible service. It refuses
+// [Limits.DiskMB], and artifacts are not as exact there: some links are followed inside
+// the run's own directories, and some files with odd names are missing. SECURITY.md has it
+// all.
 package sandbox

@@ -11,6 +11,20 @@ import (
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
+// stage prepares the writable directories that something must cross, and fills them. It
+// returns their mounts for the job's container, by directory.
+func (r *run) stage(ctx context.Context, p plan, engine dockerx.Engine, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
+	switch {
+	case engine.Podman:
+		return r.stageForPodman(ctx, p, image, dirs)
+	case p.limits.DiskMB > 0:
+		return r.stageOnDisk(ctx, p, engine, image, dirs)
+	case len(volumes(dirs)) == 0:
+		return nil, nil
+	}
+	return r.stageInVolumes(ctx, p, image, dirs)
+}
+
 // stageInVolumes creates the run's volumes, fills them, and returns the mounts of them for the
 // job's container, by directory. The upload goes through a container that never
 // starts, so nothing runs. In that container, every volume is mounted below one
@@ -27,9 +41,6 @@ func (r *run) stageInVolumes(ctx context.Context, p plan, image dockerx.Image, d
 			inside[d.path] = isolation.Volume(name, d.path, r.labels)
 			staged = append(staged, isolation.Volume(name, path.Join("/", r.name, d.path), r.labels))
 		}
-	}
-	if len(staged) == 0 {
-		return nil, nil
 	}
 	name := r.stagingName()
 	config := isolation.Config(image.ID, []string{"never-started"}, nil, "", r.labels, false)

@@ -28,6 +28,7 @@ type plan struct {
 	inputDir string
 	collect  []string
 	limits   Limits
+	podman   bool // runs it
 
 	stdin          *stdio.Source
 	stdout, stderr io.Writer
@@ -93,6 +94,9 @@ func (p plan) preflight(ctx context.Context, client *dockerx.Client, engine dock
 	if engine.RootDir != "" {
 		bad.HostPaths(p.sources(), client.Host(), []string{engine.RootDir})
 	}
+	if engine.Podman {
+		p.checkPodman(&bad, engine, runtime)
+	}
 	if p.limits.userDefined() {
 		if err := client.CheckNetwork(ctx, p.limits.Network); err != nil {
 			bad.Add("Limits.Network %w", err)
@@ -152,7 +156,11 @@ func (p plan) claims(image dockerx.Image, dirs []directory) claims.Table {
 	case p.workDir == "" && !p.mounted(image.WorkDir):
 		table.Directory(image.WorkDir, "the image's WORKDIR")
 	}
-	for _, file := range engineFiles {
+	files := engineFiles
+	if p.podman {
+		files = podmanFiles
+	}
+	for _, file := range files {
 		if !p.mounted(file) {
 			table.File(file, "the engine's own file")
 		}
@@ -174,10 +182,14 @@ func (p plan) explainCreate(err error) error {
 	}
 	for i, m := range p.mounts {
 		if strings.HasSuffix(err.Error(), "bind source path does not exist: "+m.Source) {
-			return fmt.Errorf("Mounts[%d].Source %q does not exist on the engine's host; create it first: %w", i, m.Source, err)
+			return absentSource(i, m, err)
 		}
 	}
 	return err
+}
+
+func absentSource(i int, m Mount, err error) error {
+	return fmt.Errorf("Mounts[%d].Source %q does not exist on the engine's host; create it first: %w", i, m.Source, err)
 }
 
 // checkArguments checks the size of what the command is started with, together with what

@@ -29,6 +29,8 @@ type run struct {
 	id       string
 	name     string
 	labels   map[string]string
+	engine   dockerx.Engine
+	seccomp  string // the file with the profile, on Podman's host; "" = none
 	platform string // of the image, "" = the engine's own
 	report   func(Progress)
 	undo     cleanup.Stack
@@ -70,13 +72,14 @@ func (r *run) prepare(ctx context.Context, p plan, engine dockerx.Engine, image 
 	}
 	r.labels = owner.Labels(r.id, expires)
 	owner.Limits{Timeout: p.limits.Timeout, Ending: r.endingTime(), Reading: p.readingTime()}.Label(r.labels)
-	r.platform = image.Platform
+	r.engine, r.platform = engine, image.Platform
 	r.sent = verify.Sent{
 		Image: &verify.Image{
 			ID: image.ID, Env: image.Env, Entrypoint: image.Entrypoint, WorkingDir: image.WorkDir, Volumes: image.Volumes,
 		},
 		DefaultRuntime: engine.DefaultRuntime,
 		CountsSwap:     engine.CountsSwap,
+		Podman:         engine.Podman,
 	}
 }
 
@@ -138,7 +141,7 @@ func (r *run) create(ctx context.Context, remove func(context.Context, time.Dura
 // checkCreated looks at the job's container before its start: whether it has the volumes
 // that were filled, and whether links of the image's hide one directory by another.
 func (r *run) checkCreated(ctx context.Context, p plan, dirs []directory, staged map[string]mount.Mount) error {
-	if err := r.checkStaged(ctx, p, staged); err != nil || len(p.collect) == 0 {
+	if err := r.checkStaged(ctx, p, staged); err != nil || len(p.collect) == 0 || r.engine.Podman {
 		return err
 	}
 	var err error
@@ -177,7 +180,7 @@ func (r *run) execute(ctx context.Context, p plan, res *Result) (process.Outcome
 		return out, fail(OpStart, err)
 	}
 	if out.Exit.Err == nil {
-		res.ExitCode, res.Duration = out.Exit.Code, out.Exit.Ran
+		res.ExitCode, res.Duration = r.engine.CommandStatus(out.Exit.Code, out.Logs), out.Exit.Ran
 		res.OOMKilled, res.TimedOut = out.OOMKilled, out.TimedOut
 	}
 	return out, fail(OpWait, err)

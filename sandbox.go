@@ -5,8 +5,6 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/docker/docker/api/types/mount"
-
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -81,20 +79,19 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 		return fail(OpValidate, err)
 	}
 	run.prepare(ctx, p, engine, image)
-	var staged map[string]mount.Mount
-	if p.limits.DiskMB > 0 {
-		staged, err = run.stageOnDisk(ctx, p, engine, image, dirs)
-	} else {
-		staged, err = run.stageInVolumes(ctx, p, image, dirs)
-	}
+	staged, err := run.stage(ctx, p, engine, image, dirs)
 	if err != nil {
 		return fail(OpStage, err)
 	}
 
 	// 4. Harden, and 5. create.
-	host := p.preset(dirs, staged, engine, r.options.Runtime).HostConfig()
+	preset := p.preset(dirs, staged, engine, r.options.Runtime)
+	preset.SeccompFile = run.seccomp
 	config := isolation.Config(image.ID, p.cmd, p.environ(p.home(), image.Env), p.workDir, run.labels, p.stdin != nil)
-	if err := run.createContainer(ctx, run.name, config, host); err != nil {
+	if err := run.checkSources(ctx, p); err != nil {
+		return fail(OpCreate, err)
+	}
+	if err := run.createContainer(ctx, run.name, config, preset.HostConfig()); err != nil {
 		return fail(OpCreate, p.explainCreate(err))
 	}
 	if err := run.checkCreated(ctx, p, dirs, staged); err != nil {

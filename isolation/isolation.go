@@ -77,7 +77,17 @@ type Preset struct {
 	// profile the engine was started with; false = the one it was started with.
 	// Engines before version 23 do not support it.
 	BuiltinSeccomp bool
+	// Podman puts the configuration into the words of Podman's Docker-compatible service.
+	// StrictSeccomp and BuiltinSeccomp do nothing then.
+	Podman bool
+	// SeccompFile is for Podman the path, on the engine's host, of a file with
+	// [SeccompProfile]; "" = the engine's own profile.
+	SeccompFile string
 }
+
+// SeccompProfile is the text of the profile that StrictSeccomp sends, "" on systems other
+// than Linux.
+func SeccompProfile() string { return strictSeccomp() }
 
 // HostConfig returns the hardened configuration. Each call returns a new value,
 // because the engine's client edits the value it is given.
@@ -116,12 +126,18 @@ func (p Preset) HostConfig() *container.HostConfig {
 		// no use there, but to tell where the host is.
 		h.DNS, h.DNSSearch = []string{"127.0.0.1"}, []string{"."}
 	}
+	if p.Podman {
+		forPodman(h)
+	}
 	return h
 }
 
 func (p Preset) securityOptions() []string {
 	options := []string{"no-new-privileges"}
 	switch {
+	case p.Podman && p.SeccompFile != "": // it takes the name of a file there
+		options = append(options, "seccomp="+p.SeccompFile)
+	case p.Podman:
 	case p.StrictSeccomp && strictSeccomp() != "":
 		options = append(options, "seccomp="+strictSeccomp())
 	case p.BuiltinSeccomp:

@@ -53,6 +53,7 @@ func TestGolden(t *testing.T) {
 	for name, value := range map[string]any{
 		"hostconfig-zero":    Preset{}.HostConfig(),
 		"hostconfig-maximal": maximal().HostConfig(),
+		"hostconfig-podman":  maximalPodman().HostConfig(),
 		"staging":            maximalStaging(),
 		"config":             maximalConfig(),
 		"program":            maximalProgram(),

@@ -122,7 +122,10 @@ var artifactCases = []Case{{
 			"link", "directory/hosts", "fifo", "d")
 		errs := []error{noError(err), equal("Artifacts", texts(res), map[string]string{})}
 		for _, path := range []string{"link", "directory/hosts", "fifo", "d/link"} {
-			errs = append(errs, wraps("Uncollected "+path, res.Uncollected["/workspace/"+path], sandbox.ErrNotRegular))
+			// Where an engine looks for a link's target in the directory, there is none.
+			if err := res.Uncollected["/workspace/"+path]; !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, wraps("Uncollected "+path, err, sandbox.ErrNotRegular))
+			}
 		}
 		return errors.Join(errs...)
 	},

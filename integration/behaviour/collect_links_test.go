@@ -46,7 +46,7 @@ func TestCollectWhereTheImageHasALink(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			image := linkedImage(t, c.links)
-			for _, disk := range []int64{0, 16} {
+			for _, disk := range disks() {
 				j := collecting("for d in /tmp /workspace; do echo 1 >$d/x; done", c.collect...)
 				j.Image, j.Limits.DiskMB, j.InputDir = image, disk, c.inputDir
 				res, err := runtest.Do(t, j)
@@ -74,7 +74,7 @@ func TestCollectWhereTheImageHasALink(t *testing.T) {
 func TestCollectBesideALink(t *testing.T) {
 	t.Parallel()
 	image := linkedImage(t, map[string]string{"workspace": "srv"})
-	for _, disk := range []int64{0, 16} {
+	for _, disk := range disks() {
 		j := collecting("echo 1 >/tmp/x; echo 2 >/workspace/y", "/tmp", "/workspace/y")
 		j.Image, j.Limits.DiskMB = image, disk
 		res := runtest.OK(t, j)

@@ -78,7 +78,7 @@ func TestCollectFromNestedDirectories(t *testing.T) {
 // permissions are.
 func TestCollectNamesAndModes(t *testing.T) {
 	t.Parallel()
-	names := append(oddNames, ".hidden", ".wh.gone", ".wh..wh..opq", strings.Repeat("long", 60))
+	names := append(collectable(oddNames), ".hidden", ".wh.gone", ".wh..wh..opq", strings.Repeat("long", 60))
 	script := `mkdir out out/closed out/none; cd out; echo secret >closed/file; chmod 0 closed/file closed; : >empty; printf '\0\1\377' >binary
 ln binary again; ln binary none/deeper; for f; do mkdir -p "$(dirname "$f")"; echo odd >"$f"; done; echo odd >"$(printf '\377\376')"`
 	want := map[string]string{

@@ -130,7 +130,7 @@ func TestSlowArtifact(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
-				if x.Text == "GET /containers/job/archive" {
+				if x.Text == "GET /containers/job/archive" || x.Text == "GET /containers/job-stage/archive" { // Docker's and Podman's
 					x.Copy = func(w io.Writer, body io.Reader) {
 						for stop := time.Now().Add(ending * 3 / 2); time.Now().Before(stop) && x.Request.Context().Err() == nil; {
 							io.CopyN(w, body, 1)

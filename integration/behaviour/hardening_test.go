@@ -37,7 +37,7 @@ func hardened(writable map[string]string) map[string]string {
 		"CapInh": "0000000000000000", "CapPrm": "0000000000000000", "CapEff": "0000000000000000",
 		"CapBnd": "0000000000000000", "CapAmb": "0000000000000000",
 		"NoNewPrivs": "1", "Seccomp": "2", "core limit": "0 0",
-		"pid 1": "/sbin/docker-init", "parent": "1", "processes": "",
+		"pid 1": initProgram(), "parent": "1", "processes": "",
 		"cgroup": "/", "interfaces": "lo", "unmasked": "", "not readonly": "",
 		"write to /":    "read-only file system",
 		"write to /bin": "read-only file system",
@@ -55,6 +55,14 @@ func hardened(writable map[string]string) map[string]string {
 		want["writable "+path] = what
 	}
 	return want
+}
+
+// initProgram is where the engine has its init in a container.
+func initProgram() string {
+	if enginetest.Podman() {
+		return "/run/podman-init"
+	}
+	return "/sbin/docker-init"
 }
 
 // requireHardened runs the probe, or the job's own command, and compares the report.

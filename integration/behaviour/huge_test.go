@@ -96,7 +96,11 @@ func onDisk(name string) (size int64) {
 	must(err)
 	volumes, err := filepath.Glob(filepath.Join(info.DockerRootDir, "volumes", name+"*"))
 	must(err)
-	dirs := append(volumes, filepath.Join(info.DockerRootDir, "containers", c.ID), c.GraphDriver.Data["UpperDir"])
+	containers := "containers"
+	if enginetest.Podman() {
+		containers = "overlay-containers"
+	}
+	dirs := append(volumes, filepath.Join(info.DockerRootDir, containers, c.ID), c.GraphDriver.Data["UpperDir"])
 	for _, dir := range dirs {
 		must(filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil {

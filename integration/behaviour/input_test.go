@@ -9,6 +9,7 @@ import (
 	"io"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,17 +73,25 @@ var oddNames = []string{
 	`back\slash`, "*", "a:b", strings.Repeat("long", 40), strings.Repeat("deep/", 60) + "file", "BZh1", "P*M\x18",
 }
 
+// collectable are the names that an engine sends: Podman takes some for patterns.
+func collectable(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return enginetest.Podman() && strings.ContainsAny(name, `*?[\`)
+	})
+}
+
 func TestInputNames(t *testing.T) {
 	t.Parallel()
 	var files []tarball.File
-	for i, name := range oddNames {
+	names := collectable(oddNames)
+	for i, name := range names {
 		files = append(files, tarball.File{Name: name, Body: fmt.Sprint(i)})
 	}
 	j := withInput("ls -d executed 2>/dev/null", tarball.Of(files...))
 	j.Collect = []string{"/workspace"}
 	res := runtest.OK(t, j)
 	require.Empty(t, string(res.Logs), "a name was executed")
-	for i, name := range oddNames {
+	for i, name := range names {
 		require.Equal(t, fmt.Sprint(i), string(res.Artifacts["/workspace/"+name]), "%q", name)
 	}
 }
@@ -104,6 +113,10 @@ func TestInputDir(t *testing.T) {
 			j := runtest.Shell(checkTree + "\ncat file; cd /tmp; touch x; cd /workspace; touch x; touch $HOME/x; pwd; cat \"$IN/d/below\"; rm \"$IN/file\"")
 			j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "file", Body: "content\n"}, tarball.File{Name: "d/below", Body: "more\n"}))
 			j.InputDir, j.WorkDir, j.Env = dir, dir, map[string]string{"IN": dir}
+			if enginetest.Podman() && strings.Contains(dir, `"`) {
+				refused(t, j, sandbox.OpValidate, "a quotation mark")
+				return
+			}
 			require.Contains(t, runtest.Output(t, j), "content\nmore\n/workspace\nmore\n")
 		})
 	}

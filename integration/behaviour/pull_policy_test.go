@@ -155,7 +155,9 @@ func TestProgress(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, layers)
-	require.Greater(t, largest, int64(1<<20), "the layer with the probe")
+	if !enginetest.Podman() { // which tells of layers, and of no bytes
+		require.Greater(t, largest, int64(1<<20), "the layer with the probe")
+	}
 	require.GreaterOrEqual(t, uploaded, int64(3<<20))
 
 }

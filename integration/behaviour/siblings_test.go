@@ -83,8 +83,8 @@ func (s *session) eval(line string) string {
 // siblings runs f with two runs at the same time, without a disk and with one.
 func siblings(t *testing.T, f func(t *testing.T, a, b *session)) {
 	t.Parallel()
-	for name, disk := range map[string]int64{"plain": 0, "disk": 16} {
-		t.Run(name, func(t *testing.T) {
+	for _, disk := range disks() {
+		t.Run(fmt.Sprintf("DiskMB %d", disk), func(t *testing.T) {
 			t.Parallel()
 			limits := sandbox.Limits{Network: "none", PIDs: 64, MemoryMB: 64, CPUs: 1, DiskMB: disk}
 			f(t, startSession(t, limits), startSession(t, limits))

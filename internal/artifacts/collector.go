@@ -44,6 +44,7 @@ type Request struct {
 	Bytes int64    // budget for content; names have one of their own
 	// Overlays are those of the container, from before its start.
 	Overlays []Overlay
+	Staged   *Staged // nil = all is in the container
 }
 
 // Collect copies the artifacts out of a container that has stopped. Links are not
@@ -53,7 +54,8 @@ type Request struct {
 func Collect(ctx context.Context, client *dockerx.Client, container string, want Request) (files map[string][]byte, missed map[string]error, err error) {
 	c := &collector{
 		client: client, container: container, own: want.Own,
-		left: want.Bytes, skip: max(want.Bytes, minSkip), names: max(want.Bytes, minNames), seen: map[string]dockerx.FileInfo{}, overlays: want.Overlays,
+		left: want.Bytes, skip: max(want.Bytes, minSkip), names: max(want.Bytes, minNames), seen: map[string]dockerx.FileInfo{},
+		overlays: want.Overlays, staged: want.Staged,
 	}
 	for _, path := range want.Paths {
 		if err := c.path(ctx, path); err != nil {
@@ -73,6 +75,8 @@ type collector struct {
 	count     int                         // entries of the engine's tars
 	seen      map[string]dockerx.FileInfo // paths that the engine was asked about
 	overlays  []Overlay
+	staged    *Staged
+	hidden    []string          // directories below the one that is being read, which come for themselves
 	files     map[string][]byte // nil until there is one, as missed
 	missed    map[string]error
 }
@@ -96,7 +100,7 @@ func (c *collector) miss(p string, why error) {
 
 // path collects one path of the job's. The error is the engine's.
 func (c *collector) path(ctx context.Context, p string) error {
-	var err error
+	err := c.unaskable(p)
 	for _, o := range c.overlays {
 		err = cmp.Or(err, o.hides(p))
 	}
@@ -114,7 +118,7 @@ func (c *collector) path(ctx context.Context, p string) error {
 			err = fmt.Errorf("%q: %w (mode %v)", p, ErrNotRegular, info.Mode.Type())
 		}
 	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotRegular) || errors.Is(err, ErrTooLarge) {
+	if missing(err, fs.ErrNotExist, ErrNotRegular, ErrTooLarge, dockerx.ErrUnsupported) {
 		c.miss(p, err)
 		return nil
 	}
@@ -132,7 +136,7 @@ func (c *collector) file(ctx context.Context, p string, size int64) error {
 	case size > c.left:
 		return c.tooLarge(p, size)
 	}
-	body, err := c.client.Download(ctx, c.container, p)
+	body, err := c.download(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -141,6 +145,9 @@ func (c *collector) file(ctx context.Context, p string, size int64) error {
 	h, err := in.Next()
 	if err == io.EOF {
 		return fmt.Errorf("%q: the engine cannot read it: %w", p, fs.ErrNotExist)
+	}
+	if err == nil {
+		_, err = c.named(p, h.Name)
 	}
 	if err != nil {
 		return fmt.Errorf("%q: %w", p, err)

@@ -2,6 +2,7 @@ package artifacts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -51,12 +52,16 @@ func (c *collector) stat(ctx context.Context, p string) (dockerx.FileInfo, error
 	if len(path.Base(p)) > archive.MaxName {
 		return dockerx.FileInfo{}, fmt.Errorf("%q: the file name is too long: %w", p, fs.ErrNotExist)
 	}
-	info, err := c.client.Stat(ctx, c.container, p)
+	container, at := c.at(p)
+	info, err := c.client.Stat(ctx, container, at)
 	if errdefs.IsInternal(err) {
-		info, err = c.client.Stat(ctx, c.container, p)
+		info, err = c.client.Stat(ctx, container, at)
+	}
+	if errors.Is(err, fs.ErrNotExist) && at != p {
+		err = fmt.Errorf("%q: %w", p, fs.ErrNotExist)
 	}
 	if errdefs.IsInternal(err) {
-		if _, parent := c.client.Stat(ctx, c.container, path.Dir(p)); parent == nil {
+		if _, parent := c.client.Stat(ctx, container, path.Dir(at)); parent == nil {
 			err = fmt.Errorf("%q: the engine cannot resolve it: %w", p, ErrNotRegular)
 		}
 	}

@@ -40,12 +40,18 @@ func Overlays(ctx context.Context, client *dockerx.Client, container string, mou
 	return found, nil
 }
 
+// Concerns tells whether a directory is one of the two.
+func (o Overlay) Concerns(dir string) bool { return slices.Contains(o.dirs[:], dir) }
+
+func (o Overlay) String() string {
+	return fmt.Sprintf("by links of the image's %q is at %q and %q is at %q, so that one hides the other", o.dirs[0], o.places[0], o.dirs[1], o.places[1])
+}
+
 // hides says why a path may not be what the command saw there, or nil.
 func (o Overlay) hides(p string) error {
 	for _, place := range slices.Concat(o.dirs[:], o.places[:]) {
 		if validate.Overlap(p, place) {
-			return fmt.Errorf("%q: %w: by links of the image's %q is at %q and %q is at %q, so that one hides the other",
-				p, ErrNotRegular, o.dirs[0], o.places[0], o.dirs[1], o.places[1])
+			return fmt.Errorf("%q: %w: %v", p, ErrNotRegular, o)
 		}
 	}
 	return nil

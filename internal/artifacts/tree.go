@@ -11,11 +11,22 @@ import (
 	"strings"
 
 	"github.com/synchestra-io/sandbox/internal/archive"
+	"github.com/synchestra-io/sandbox/internal/validate"
 )
 
 // directory reads the regular files below p.
 func (c *collector) directory(ctx context.Context, p string) error {
-	body, err := c.client.Download(ctx, c.container, p)
+	for _, dir := range append([]string{p}, c.staged.inside(p)...) {
+		c.hidden = c.staged.inside(dir)
+		if err := c.oneDirectory(ctx, dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *collector) oneDirectory(ctx context.Context, p string) error {
+	body, err := c.download(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -25,35 +36,50 @@ func (c *collector) directory(ctx context.Context, p string) error {
 
 // tree reads the engine's tar of the directory p.
 func (c *collector) tree(p string, body io.Reader) error {
-	in := archive.NewReader(body)
-	for {
+	in, bare := archive.NewReader(body), false
+	for first := true; ; first = false {
 		h, err := in.Next()
 		if err == io.EOF {
 			return nil
 		}
+		if err == nil && first {
+			bare, err = c.named(p, h.Name)
+		}
 		if err != nil {
 			return fmt.Errorf("%q: %w", p, err)
 		}
-		if c.count++; c.count > MaxEntries {
-			return fmt.Errorf("%q: only partly read: %w: more than %d files, directories and links in all of Collect", p, ErrTooLarge, MaxEntries)
+		if bare {
+			h.Name, h.Linkname = path.Join(path.Base(p), h.Name), path.Join(path.Base(p), h.Linkname)
 		}
-		file, err := below(p, h.Name)
-		if err != nil {
+		if err := c.treeEntry(p, h, in); err != nil {
 			return err
 		}
-		if c.names <= 0 {
-			return fmt.Errorf("%q: only partly read: %w: too many bytes of file names", p, ErrTooLarge)
-		}
-		if err := c.entry(p, file, h, in); err != nil {
-			c.miss(file, err)
-			if !errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrNotRegular) {
-				return err
-			}
-			if err := c.skipContent(p, file, h.Size); err != nil {
-				return err
-			}
-		}
 	}
+}
+
+// treeEntry keeps, or skips, one entry of the tar of the directory p.
+func (c *collector) treeEntry(p string, h *tar.Header, in io.Reader) error {
+	if c.count++; c.count > MaxEntries {
+		return fmt.Errorf("%q: only partly read: %w: more than %d files, directories and links in all of Collect", p, ErrTooLarge, MaxEntries)
+	}
+	file, err := below(p, h.Name)
+	if err != nil {
+		return err
+	}
+	if c.names <= 0 {
+		return fmt.Errorf("%q: only partly read: %w: too many bytes of file names", p, ErrTooLarge)
+	}
+	if slices.ContainsFunc(c.hidden, func(dir string) bool { return validate.Within(file, dir) }) {
+		return c.skipContent(p, file, h.Size)
+	}
+	if err := c.entry(p, file, h, in); err != nil {
+		c.miss(file, err)
+		if !missing(err, ErrTooLarge, ErrNotRegular) {
+			return err
+		}
+		return c.skipContent(p, file, h.Size)
+	}
+	return nil
 }
 
 // entry keeps one entry of the tar of dir.

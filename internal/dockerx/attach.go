@@ -2,9 +2,11 @@ package dockerx
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
@@ -31,7 +33,11 @@ func (c *Client) Attach(ctx context.Context, name string, stdin bool) (*Attachme
 	// closes the connection for the whole life of the attachment.
 	conn, abort := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), hijack{}, true))
 	stop := context.AfterFunc(call, abort)
-	attached, err := c.api().ContainerAttach(conn, name, container.AttachOptions{Stream: true, Stdin: stdin, Stdout: true, Stderr: true})
+	options := container.AttachOptions{Stream: true, Stdin: stdin, Stdout: true, Stderr: true}
+	if stdin && c.podman.Load() {
+		options.DetachKeys = unguessableKeys()
+	}
+	attached, err := c.api().ContainerAttach(conn, name, options)
 	if !stop() {
 		err = cause(call, context.Cause(call))
 	}
@@ -39,7 +45,11 @@ func (c *Client) Attach(ctx context.Context, name string, stdin bool) (*Attachme
 		abort()
 		return nil, c.explainAttach(ctx, name, err)
 	}
-	return &Attachment{conn: attached, r: bufio.NewReaderSize(attached.Reader, streamBuffer)}, nil
+	var r io.Reader = attached.Reader
+	if stdin && c.podman.Load() && strings.HasPrefix(c.address, "unix:") {
+		r = resetIsEnd{r}
+	}
+	return &Attachment{conn: attached, r: bufio.NewReaderSize(r, streamBuffer)}, nil
 }
 
 // explainAttach names what the SDK's error leaves out: it hides the engine's
@@ -47,6 +57,9 @@ func (c *Client) Attach(ctx context.Context, name string, stdin bool) (*Attachme
 func (c *Client) explainAttach(ctx context.Context, name string, err error) error {
 	if state, inspectErr := c.Inspect(ctx, name); inspectErr == nil && state.Gone {
 		return fmt.Errorf("attach: %w", ErrGone)
+	}
+	if c.podman.Load() {
+		err = cmp.Or(c.initFailure(ctx, name), err)
 	}
 	return fmt.Errorf("attach: %w", err)
 }

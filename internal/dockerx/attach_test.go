@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,6 +46,34 @@ func TestAttach(t *testing.T) {
 	inTime(t, func() { require.NoError(t, a.Demultiplex(&stdout, &stderr)) })
 	require.Equal(t, "with the answer, later", stdout.String())
 	require.Equal(t, "error", stderr.String())
+}
+
+// Podman takes some keys in the input for an order to detach. It resets a connection on
+// which there is input that nobody read, when it has sent all output.
+func TestAttachToPodman(t *testing.T) {
+	keys := ""
+	attach := hijacked(t, frame(1, "output"), func(conn net.Conn) {
+		_, err := conn.Read(make([]byte, 1)) // and leaves the rest
+		require.NoError(t, err)
+	})
+	address := "unix://" + filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", strings.TrimPrefix(address, "unix://"))
+	require.NoError(t, err)
+	serve(t, handler(t, routes{attachRoute: func(w http.ResponseWriter, r *http.Request) {
+		keys = r.FormValue("detachKeys")
+		attach(w, r)
+	}}), listener)
+	c := clientOf(t, address)
+	c.podman.Store(true)
+	a, err := c.Attach(context.Background(), "c", true)
+	require.NoError(t, err)
+	defer a.Close()
+	_, err = io.WriteString(a, "input")
+	require.NoError(t, err)
+	var stdout bytes.Buffer
+	inTime(t, func() { require.NoError(t, a.Demultiplex(&stdout, io.Discard)) })
+	require.Equal(t, "output", stdout.String())
+	require.Regexp(t, `^ctrl-_(,[a-z0-9]){26}$`, keys)
 }
 
 func TestAttachmentOutlivesContext(t *testing.T) {

@@ -42,6 +42,7 @@ type Client struct {
 	asked   atomic.Int64                  // the pool's losses when Connect asked, -1 = it did not
 	ahead   atomic.Int64                  // of the Date of the last answer, before this machine's clock
 	was     atomic.Int64                  // that when Connect had asked
+	podman  atomic.Bool                   // that is who answered when Connect asked
 }
 
 // Address is where an engine is.
@@ -74,7 +75,7 @@ func New(a Address) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine configuration: %w", err)
 	}
-	api, err := c.newAPI()
+	api, err := c.newAPI(new(atomic.Bool))
 	if err != nil {
 		return nil, fmt.Errorf("engine configuration: %w", err)
 	}
@@ -84,14 +85,15 @@ func New(a Address) (*Client, error) {
 
 // newAPI makes a client of the SDK that has agreed on no API version, for the same
 // connections. The SDK's own can only go down in versions, and not while it is in use.
-func (c *Client) newAPI() (*client.Client, error) {
+// podman is set when Podman answers.
+func (c *Client) newAPI(podman *atomic.Bool) (*client.Client, error) {
 	calls := c.calls // a copy, to be wrapped when the SDK is done with it
 	api, err := client.NewClientWithOpts(client.WithHost(c.address), client.WithHTTPClient(&calls),
 		client.WithVersion(c.version), client.WithAPIVersionNegotiation())
 	if err != nil {
 		return nil, err
 	}
-	calls.Transport = watchDates{rejectHTML{calls.Transport}, &c.ahead}
+	calls.Transport = watchHeaders{describeLinks{rejectHTML{calls.Transport}}, &c.ahead, podman}
 	return api, nil
 }
 
@@ -124,6 +126,9 @@ type Engine struct {
 	TakesProfile bool
 	// KnowsBuiltin tells whether a container can ask for the built-in profile.
 	KnowsBuiltin bool
+
+	// Podman tells that it is Podman's Docker-compatible service.
+	Podman bool
 
 	ahead time.Duration // of its clock, before this machine's
 }

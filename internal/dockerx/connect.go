@@ -3,6 +3,7 @@ package dockerx
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/docker/docker/api/types/versions"
@@ -37,14 +38,16 @@ func (c *Client) Time(e Engine, t time.Time) time.Time {
 func (c *Client) Connect(ctx context.Context) (Engine, error) {
 	ctx, cancel := c.short(ctx)
 	defer cancel()
-	api, err := c.newAPI()
+	var podman atomic.Bool
+	api, err := c.newAPI(&podman)
 	if err != nil {
 		return Engine{}, fmt.Errorf("engine configuration: %w", err)
 	}
 	losses := c.pool.losses() // a loss while it asks makes the answers doubtful
-	e, err := c.ask(ctx, api)
+	e, err := c.ask(ctx, api, &podman)
 	if err == nil {
 		c.current.Store(api)
+		c.podman.Store(e.Podman)
 		c.asked.Store(losses)
 		c.was.Store(c.ahead.Load())
 	}
@@ -54,7 +57,7 @@ func (c *Client) Connect(ctx context.Context) (Engine, error) {
 // Unreachable tells whether err says that there is no connection to the engine.
 func Unreachable(err error) bool { return client.IsErrConnectionFailed(err) }
 
-func (c *Client) ask(ctx context.Context, api *client.Client) (Engine, error) {
+func (c *Client) ask(ctx context.Context, api *client.Client, podman *atomic.Bool) (Engine, error) {
 	// The SDK's own negotiation would swallow this error.
 	ping, err := api.Ping(ctx)
 	if err != nil {
@@ -78,9 +81,11 @@ func (c *Client) ask(ctx context.Context, api *client.Client) (Engine, error) {
 		CPUs: info.NCPU, Architecture: goArch(info.Architecture), RootDir: info.DockerRootDir,
 		Enforces: limitsOf(info), CountsSwap: info.SwapLimit, Seccomp: seccompOf(info.SecurityOptions),
 		Runtimes: runtimesOf(info), DefaultRuntime: info.DefaultRuntime,
-		TakesProfile: takesProfile(info.ServerVersion),
-		KnowsBuiltin: !versions.LessThan(api.ClientVersion(), builtinAPI),
+		Podman: podman.Load(),
 	}
+	// Podman takes what is behind "seccomp=" for the name of a file.
+	e.TakesProfile = !e.Podman && takesProfile(info.ServerVersion)
+	e.KnowsBuiltin = !e.Podman && !versions.LessThan(api.ClientVersion(), builtinAPI)
 	if now, err := time.Parse(time.RFC3339Nano, info.SystemTime); err == nil {
 		e.ahead = now.Sub(time.Now().Round(0))
 	}

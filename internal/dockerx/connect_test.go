@@ -54,6 +54,21 @@ func TestConnect(t *testing.T) {
 	}
 }
 
+// Podman is known by a header of its answers. It takes no profile, whatever its version is.
+func TestConnectToPodman(t *testing.T) {
+	libpod := func(next http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Libpod-Api-Version", "19.0.0")
+			next(w, r)
+		}
+	}
+	engine := pinged(t, libpod(ping("1.44")), libpod(inTurn(answer{200, linuxInfo}).serve))
+	got, err := engine.Connect(context.Background())
+	require.NoError(t, err)
+	require.True(t, got.Podman)
+	require.False(t, got.TakesProfile || got.KnowsBuiltin)
+}
+
 func TestConnectRefuses(t *testing.T) {
 	const unsupported = true
 	info := func(status int, body string) http.HandlerFunc { return inTurn(answer{status, body}).serve }

@@ -49,8 +49,7 @@ func (e Engine) OwnersSeccomp() bool {
 	return !slices.Contains([]string{"builtin", "default", "unconfined"}, e.Seccomp)
 }
 
-// takesProfile tells whether "seccomp=" takes a profile's text. Podman, whose
-// versions are far below Docker's, takes the path of a file there.
+// takesProfile tells whether "seccomp=" takes a profile's text.
 func takesProfile(version string) bool {
 	var major int
 	_, err := fmt.Sscanf(version, "%d.", &major)

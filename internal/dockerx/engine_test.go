@@ -11,6 +11,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A command that never ran has the status that shells give it.
+func TestCommandStatus(t *testing.T) {
+	const absent, refused = "ERROR (catatonit:7): failed to exec pid1: No such file or directory\n", "ERROR (catatonit:12): failed to exec pid1: Permission denied\n"
+	for _, c := range []struct {
+		status int
+		output string
+		want   int
+	}{
+		{1, absent, 127}, {1, refused, 126}, {1, "", 1}, {1, "said\n" + absent, 1}, {1, absent + "said\n", 1}, {0, absent, 0}, {2, absent, 2},
+	} {
+		require.Equal(t, c.want, Engine{Podman: true}.CommandStatus(c.status, []byte(c.output)), c.output)
+		require.Equal(t, c.status, Engine{}.CommandStatus(c.status, []byte(c.output)), "Docker's init has these itself")
+	}
+}
+
 func TestSeccompOf(t *testing.T) {
 	for want, options := range map[string][]string{
 		"":                       {"name=apparmor", "name=cgroupns"},

@@ -114,7 +114,11 @@ func (c *Client) inspectImage(ctx context.Context, want Want) (image.InspectResp
 	if want.Platform != "" && !versions.LessThan(c.api().ClientVersion(), platformAPI) {
 		options = append(options, client.ImageInspectWithPlatform(parsePlatform(want.Platform)))
 	}
-	found, err := c.api().ImageInspect(ctx, want.Ref, options...)
+	ref := want.Ref
+	if want.ID && len(ref) < len("sha256:")+64 && c.podman.Load() { // which finds a short ID without the prefix alone
+		ref = strings.TrimPrefix(ref, "sha256:")
+	}
+	found, err := c.api().ImageInspect(ctx, ref, options...)
 	if err == nil && found.ID == "" {
 		err = errors.New("the engine's answer names no image ID")
 	}

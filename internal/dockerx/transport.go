@@ -36,18 +36,23 @@ func (n rejectHTML) RoundTrip(r *http.Request) (*http.Response, error) {
 // maxAhead keeps differences of Dates, whatever an engine says, from overflowing.
 const maxAhead = 100 * 365 * 24 * time.Hour
 
-// watchDates notes how far the Date of each answer is ahead of this machine's clock.
-type watchDates struct {
-	next  http.RoundTripper
-	ahead *atomic.Int64
+// watchHeaders notes what the SDK does not tell of an answer: how far its Date is ahead
+// of this machine's clock, and whether it is Podman's. A proxy's answer has no header.
+type watchHeaders struct {
+	next   http.RoundTripper
+	ahead  *atomic.Int64
+	podman *atomic.Bool
 }
 
-func (w watchDates) RoundTrip(r *http.Request) (*http.Response, error) {
+func (w watchHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := w.next.RoundTrip(r)
 	if err == nil {
 		if date, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
 			ahead := date.Sub(time.Now().Round(0)) // which saturates
 			w.ahead.Store(int64(min(max(ahead, -maxAhead), maxAhead)))
+		}
+		if answer.Header.Get("Libpod-Api-Version") != "" {
+			w.podman.Store(true)
 		}
 	}
 	return answer, err

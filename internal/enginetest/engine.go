@@ -8,9 +8,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 
@@ -45,8 +48,18 @@ func Main(m *testing.M, tasks Tasks) {
 	}
 	status := m.Run()
 	removeImages()
+	if err := record(status == 0); err != nil {
+		fmt.Fprintln(os.Stderr, "SANDBOX_RECORD:", err)
+		os.Exit(1)
+	}
 	os.Exit(status)
 }
+
+// Podman tells whether the engine is Podman, which does some things in another way.
+var Podman = sync.OnceValue(func() bool {
+	version, err := API.ServerVersion(context.Background())
+	return err == nil && slices.ContainsFunc(version.Components, func(c types.ComponentVersion) bool { return c.Name == "Podman Engine" })
+})
 
 // Host is the engine's address.
 func Host() string { return API.DaemonHost() }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -43,7 +44,7 @@ var (
 		require.NoError(t, err)
 		files, w := io.Pipe()
 		go func() { w.CloseWithError(rootfs.GoToolchain(w, cache)) }()
-		return ImportImage(t, "golang", files, append(rootfs.GoEnv, rootfs.GoCacheEnv)...)
+		return ImportImage(t, "golang", files, append(slices.Clone(rootfs.GoEnv), rootfs.GoCacheEnv)...)
 	})
 )
 
@@ -104,7 +105,7 @@ func LoadImage(t testing.TB, name, arch string, files []tarball.File, config con
 	require.NoError(t, err)
 	archive := tarball.Of(
 		tarball.File{Name: "config.json", Body: string(content)}, tarball.File{Name: "layer.tar", Body: string(layer)},
-		tarball.File{Name: "manifest.json", Body: fmt.Sprintf(`[{"Config":"config.json","RepoTags":[%q],"Layers":["layer.tar"]}]`, ref)})
+		tarball.File{Name: "manifest.json", Body: fmt.Sprintf(`[{"Config":"config.json","RepoTags":[%q],"Layers":["layer.tar"]}]`, "docker.io/"+ref)})
 	loaded, err := API.ImageLoad(context.Background(), bytes.NewReader(archive))
 	require.NoError(t, err)
 	defer loaded.Body.Close()
@@ -119,7 +120,7 @@ func RemoveImage(t testing.TB, ref string) {
 	t.Helper()
 	_, err := API.ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true, PruneChildren: true})
 	if err != nil {
-		require.Contains(t, err.Error(), "No such image")
+		require.Regexp(t, "No such image|image not known", err.Error())
 	}
 }
 

@@ -150,9 +150,9 @@ func (r *Registry) Push(t testing.TB, local, name, tag string) (ref, digest stri
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.NotContains(t, string(answer), "errorDetail")
-	_, digest, found := strings.Cut(string(answer), `"Digest":"`)
+	_, digest, found := strings.Cut(string(answer), "digest: ")
 	require.True(t, found, "no digest in %s", answer)
-	digest, _, _ = strings.Cut(digest, `"`)
+	digest, _, _ = strings.Cut(digest, " ")
 	return ref, digest
 }
 

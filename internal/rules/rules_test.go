@@ -113,6 +113,7 @@ var imports = map[string]map[string]string{
 		module + "/internal/rootfs":                    "the files of images",
 		module + "/internal/tarball":                   "the files of images",
 		"github.com/docker/docker/client":              "the tests' own view of an engine",
+		"github.com/docker/docker/api/types":           "its types",
 		"github.com/docker/docker/api/types/container": "its types",
 		"github.com/docker/docker/api/types/events":    "its types",
 		"github.com/docker/docker/api/types/filters":   "its types",

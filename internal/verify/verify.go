@@ -18,6 +18,8 @@ type Sent struct {
 	Image  *Image // nil = unknown: whatever an image can add passes
 	// DefaultRuntime is the engine's; "" = unknown.
 	DefaultRuntime string
+	// Podman tells that the engine says it all in Podman's words.
+	Podman bool
 	// CountsSwap tells that the engine enforces a limit on swap. Where it does not, it
 	// reports -1.
 	CountsSwap bool
@@ -38,6 +40,9 @@ type Image struct {
 func Container(sent Sent, got container.InspectResponse) error {
 	if got.ContainerJSONBase == nil {
 		return errNoConfiguration
+	}
+	if sent.Podman && got.HostConfig != nil && got.Config != nil {
+		got = inDockersWords(sent, got)
 	}
 	err := Configuration(sent, got.HostConfig, got.Config)
 	if errors.Is(err, errNoConfiguration) {

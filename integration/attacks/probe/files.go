@@ -20,7 +20,7 @@ func init() {
 	modes["write-sys"] = func([]string) { writeTree("/sys") }
 	modes["write-root"] = writeRoot
 	modes["write-init"] = func([]string) {
-		for _, path := range []string{"/sbin/docker-init", "/proc/1/exe", "/proc/self/exe"} {
+		for _, path := range []string{initFile(), "/proc/1/exe", "/proc/self/exe"} {
 			tryWrite(path)
 		}
 	}
@@ -146,4 +146,13 @@ func coreDump([]string) {
 		got("a core file: %v", left)
 	}
 	say("looked", "for the core of a process that ended with %v", c.ProcessState)
+}
+
+// initFile is where the engine has its init: Docker or Podman.
+func initFile() string {
+	const podmans = "/run/podman-init"
+	if _, err := os.Lstat(podmans); err == nil {
+		return podmans
+	}
+	return "/sbin/docker-init"
 }

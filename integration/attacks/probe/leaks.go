@@ -82,7 +82,7 @@ func environment(names []string) {
 		}
 		for variable := range strings.SplitSeq(strings.TrimRight(string(content), "\x00"), "\x00") {
 			name, _, _ := strings.Cut(variable, "=")
-			if !slices.Contains(names, name) {
+			if !slices.Contains(names, name) && variable != "container=podman" { // who else, there
 				got("%s in %s", variable, path)
 			}
 		}

@@ -40,7 +40,7 @@ func newMountAPI([]string) {
 }
 
 func unmount([]string) {
-	for _, path := range []string{"/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware", "/proc/sys", "/sbin/docker-init", "/etc/hosts"} {
+	for _, path := range []string{"/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware", "/proc/sys", initFile(), "/etc/hosts"} {
 		if _, err := os.Lstat(path); err == nil {
 			try("what "+path+" covers", syscall.Unmount(path, syscall.MNT_DETACH))
 		}

@@ -31,7 +31,7 @@ func init() {
 
 // lock locks a file that the engine mounts into every container.
 func lock([]string) {
-	f, err := os.Open("/sbin/docker-init")
+	f, err := os.Open(initFile())
 	if err != nil {
 		try("the file of the init", err)
 		return
@@ -46,7 +46,7 @@ var watching = -1
 func watch([]string) {
 	var err error
 	if watching, err = syscall.InotifyInit1(syscall.IN_NONBLOCK); err == nil {
-		_, err = syscall.InotifyAddWatch(watching, "/sbin/docker-init", syscall.IN_OPEN|syscall.IN_ACCESS)
+		_, err = syscall.InotifyAddWatch(watching, initFile(), syscall.IN_OPEN|syscall.IN_ACCESS)
 	}
 	if err != nil {
 		say("denied", "a watch: %v", err)

@@ -1,0 +1,88 @@
+package artifacts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/validate"
+)
+
+// Staged is for Podman, which shows what is in a container's mounts only to who asks for a
+// path at or below one of them, each for itself, and has the top of one without a name. So
+// the run's volumes are read where they were filled: below Root in another container, each
+// at its own path.
+type Staged struct {
+	Container, Root string
+	Volumes, Mounts []string // directories of the run, and mounts of the job
+}
+
+// inside lists the volumes and mounts that are strictly inside a directory.
+func (s *Staged) inside(dir string) (found []string) {
+	if s == nil {
+		return nil
+	}
+	for _, claim := range slices.Concat(s.Volumes, s.Mounts) {
+		if claim != dir && validate.Within(claim, dir) {
+			found = append(found, claim)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// at is where the engine has p: the deepest volume or mount that p is in decides.
+func (c *collector) at(p string) (container, at string) {
+	s := c.staged
+	if s == nil {
+		return c.container, p
+	}
+	deepest := ""
+	for _, claim := range slices.Concat(s.Volumes, s.Mounts) {
+		if validate.Within(p, claim) && len(claim) > len(deepest) {
+			deepest = claim
+		}
+	}
+	if slices.Contains(s.Volumes, deepest) {
+		return s.Container, s.Root + p
+	}
+	return c.container, p
+}
+
+func (c *collector) download(ctx context.Context, p string) (io.ReadCloser, error) {
+	container, at := c.at(p)
+	return c.client.Download(ctx, container, at)
+}
+
+// patterns are what Podman takes a path with these characters for.
+const patterns = `*?[\`
+
+// unaskable says why Podman cannot be asked for p, or nil.
+func (c *collector) unaskable(p string) error {
+	if c.staged != nil && strings.ContainsAny(p, patterns) {
+		return fmt.Errorf("%q: Podman takes it for a pattern: %w", p, dockerx.ErrUnsupported)
+	}
+	return nil
+}
+
+// named tells how the first entry of Podman's tar of p is named: as p is, or not at all,
+// for the top of a mount. Any other name is that of what a link leads to.
+func (c *collector) named(p, name string) (bare bool, err error) {
+	if c.staged == nil || path.Clean(name) == path.Base(p) {
+		return false, nil
+	}
+	if slices.Contains(c.staged.Mounts, p) {
+		return true, nil
+	}
+	return false, fmt.Errorf("%q leads through a symbolic link: %w", p, ErrNotRegular)
+}
+
+// missing tells whether an error is a reason for Uncollected, and not one of the run.
+func missing(err error, reasons ...error) bool {
+	return slices.ContainsFunc(reasons, func(r error) bool { return errors.Is(err, r) })
+}

@@ -1,0 +1,107 @@
+package dockerx
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/docker/docker/client"
+)
+
+// initFailed is all that Podman's init writes if it cannot execute the command. Its status
+// is 1 then.
+var initFailed = regexp.MustCompile(`^ERROR \(catatonit:\d+\): failed to exec pid1: (.*)\n$`)
+
+// CommandStatus is the exit status of a command that never ran, as shells and Docker's init
+// have it: 127 if it does not exist, 126 if it cannot be executed. Any other status stays
+// as it is.
+func (e Engine) CommandStatus(status int, output []byte) int {
+	if !e.Podman || status != 1 {
+		return status
+	}
+	switch found := initFailed.FindSubmatch(output); {
+	case found == nil:
+		return status
+	case string(found[1]) == "No such file or directory":
+		return 127
+	}
+	return 126
+}
+
+// unguessableKeys is a sequence of keys in no input. When it comes, byte by byte, Podman
+// ends the attachment, and its usual one is of two keys. The first one is rare: Podman keeps
+// it back until it sees what follows.
+func unguessableKeys() string {
+	return "ctrl-_," + strings.Join(strings.Split(strings.ToLower(rand.Text()), ""), ",")
+}
+
+// resetIsEnd is the output of a command that did not read all of its input. Podman closes the
+// connection when it has sent all, and on a local socket the input that is left makes of the
+// end a reset, which comes after the output. On other connections a reset can overtake it.
+type resetIsEnd struct{ io.Reader }
+
+func (r resetIsEnd) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if errors.Is(err, syscall.ECONNRESET) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// initFailure tells why Podman cannot prepare a container for its start, nil = it can.
+// Podman prepares it when a client attaches, and the SDK drops what it says then. Nothing
+// of the container runs.
+func (c *Client) initFailure(ctx context.Context, name string) error {
+	ctx, cancel := c.short(ctx)
+	defer cancel()
+	at, err := client.ParseHostURL(c.address)
+	if err != nil {
+		return err
+	}
+	at.Scheme = "http"
+	if tr, ok := c.calls.Transport.(*http.Transport); ok && tr.TLSClientConfig != nil {
+		at.Scheme = "https"
+	}
+	if at.Host == "" || at.Host[0] == '/' { // a socket's path
+		at.Host = client.DummyHost
+	}
+	at.Path = "/v4.0.0/libpod/containers/" + name + "/init"
+	ask, err := http.NewRequestWithContext(ctx, http.MethodPost, at.String(), nil)
+	if err != nil {
+		return err
+	}
+	answer, err := c.calls.Do(ask)
+	if err != nil {
+		return cause(ctx, err)
+	}
+	defer answer.Body.Close()
+	var said struct{ Message string }
+	if err := json.NewDecoder(io.LimitReader(answer.Body, maxSystemError)).Decode(&said); err != nil || said.Message == "" {
+		return nil
+	}
+	return errors.New(said.Message)
+}
+
+// describeLinks makes of Podman's description of a path one like Docker's: it has another
+// alphabet, and that of a link that leads nowhere comes with "not found".
+type describeLinks struct{ next http.RoundTripper }
+
+const pathStat = "X-Docker-Container-Path-Stat"
+
+func (d describeLinks) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := d.next.RoundTrip(r)
+	if err != nil || answer.Header.Get(pathStat) == "" || answer.Header.Get("Libpod-Api-Version") == "" {
+		return answer, err
+	}
+	answer.Header.Set(pathStat, strings.NewReplacer("-", "+", "_", "/").Replace(answer.Header.Get(pathStat)))
+	if r.Method == http.MethodHead && answer.StatusCode == http.StatusNotFound {
+		answer.StatusCode, answer.Status = http.StatusOK, "200 OK"
+	}
+	return answer, nil
+}

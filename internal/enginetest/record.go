@@ -1,0 +1,74 @@
+package enginetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Record is one suite on one engine, a line of the file that SANDBOX_RECORD names.
+type Record struct {
+	Engine   string // such as "Docker 28.5.2"
+	Runtime  string // such as "runc 1.3.6"
+	Cgroups  string // "v1" or "v2"
+	Rootless bool
+	Kernel   string // such as "6.12"
+	Suite    string // such as "behaviour"
+	Without  string // the tests that were left out, as a regular expression
+	Passed   bool
+}
+
+// record adds a line to the file that SANDBOX_RECORD names, if it does, and if not only
+// some tests were asked for.
+func record(passed bool) error {
+	file := os.Getenv("SANDBOX_RECORD")
+	if file == "" || flag.Lookup("test.run").Value.String() != "" {
+		return nil
+	}
+	r := Record{Passed: passed, Without: flag.Lookup("test.skip").Value.String()}
+	ctx := context.Background()
+	version, err := API.ServerVersion(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := API.Info(ctx)
+	if err != nil {
+		return err
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	number := regexp.MustCompile(`\d+\.\d+(\.\d+)?`)
+	r.Engine = "Docker " + number.FindString(version.Version)
+	if Podman() {
+		r.Engine = "Podman " + number.FindString(version.Version)
+	}
+	for _, c := range version.Components {
+		if c.Name == "runc" || strings.HasSuffix(c.Name, "(runc)") {
+			r.Runtime = "runc " + number.FindString(c.Version)
+		}
+	}
+	r.Cgroups, r.Suite = "v"+info.CgroupVersion, "examples" // of the package at the top
+	if in := filepath.Dir(dir); filepath.Base(in) == "integration" {
+		r.Suite = filepath.Base(dir)
+	}
+	r.Rootless = slices.Contains(info.SecurityOptions, "name=rootless")
+	r.Kernel = strings.Join(strings.SplitN(number.FindString(info.KernelVersion), ".", 3)[:2], ".")
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(append(line, '\n'))
+	return errors.Join(err, out.Close())
+}
