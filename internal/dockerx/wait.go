@@ -52,24 +52,47 @@ func (c *Client) Wait(ctx context.Context, name string) (<-chan Exit, error) {
 	go func() {
 		defer end(nil)
 		defer close(exit)
-		exit <- c.confirm(ctx, name, receive(results, errs))
+		exit <- c.confirm(ctx, name, c.receive(ctx, name, results, errs, end))
 	}()
 	return exit, nil
 }
 
 // receive takes the one answer of the SDK's wait, which comes on either of two
-// channels, the first of them without a buffer.
-func receive(results <-chan container.WaitResponse, errs <-chan error) Exit {
-	select {
-	case r := <-results:
-		if r.Error != nil {
-			return Exit{Err: errors.New(r.Error.Message)}
+// channels, the first of them without a buffer. Podman before 6 can miss an exit that comes
+// quickly (podman#28514), so there it also looks now and then.
+func (c *Client) receive(ctx context.Context, name string, results <-chan container.WaitResponse, errs <-chan error, end context.CancelCauseFunc) Exit {
+	var look <-chan time.Time
+	if c.podman.Load() {
+		ticker := time.NewTicker(podmanLook)
+		defer ticker.Stop()
+		look = ticker.C
+	}
+	for {
+		select {
+		case r := <-results:
+			if r.Error != nil {
+				return Exit{Err: errors.New(r.Error.Message)}
+			}
+			return Exit{Code: int(r.StatusCode)}
+		case err := <-errs:
+			return Exit{Err: err}
+		case <-look:
+			state, err := c.Inspect(ctx, name)
+			if err != nil || state.Running {
+				continue
+			}
+			end(nil)
+			select { // the SDK's goroutine has ended then
+			case <-results:
+			case <-errs:
+			}
+			return Exit{Code: state.ExitCode}
 		}
-		return Exit{Code: int(r.StatusCode)}
-	case err := <-errs:
-		return Exit{Err: err}
 	}
 }
+
+// podmanLook is how often a container is looked at whose exit could have been missed.
+const podmanLook = 500 * time.Millisecond
 
 // confirm looks at the container until it is seen to have stopped: the engine
 // also reports an exit, with status 0, for a container that is removed, and a

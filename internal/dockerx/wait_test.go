@@ -209,3 +209,18 @@ func TestWaitOutlivesItsBound(t *testing.T) {
 	wait <- `{"StatusCode":7}`
 	require.Equal(t, Exit{Code: 7}, only(t, exited))
 }
+
+// An exit that Podman's wait missed is seen all the same.
+func TestWaitThatPodmanNeverAnswers(t *testing.T) {
+	c := fakeEngine(t, routes{
+		waitRoute:    make(pending).serve,
+		inspectRoute: inTurn(state("created", 0), state("running", 0), state("exited", 3)).serve,
+	})
+	c.podman.Store(true)
+	exited, err := c.Wait(context.Background(), "c")
+	require.NoError(t, err)
+	e := only(t, exited)
+	require.NoError(t, e.Err)
+	require.Equal(t, 3, e.Code)
+	require.False(t, e.Broke)
+}
