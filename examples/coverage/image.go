@@ -7,7 +7,6 @@ import (
 	"io"
 	"os/exec"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -52,16 +51,11 @@ func toolchainImage(ctx context.Context) (string, error) {
 
 // importToolchain streams GOROOT to the engine.
 func importToolchain(ctx context.Context, api *client.Client, ref string) error {
-	changes := rootfs.GoEnv
-	cache, err := rootfs.GoCache()
-	if err == nil {
-		changes = append(slices.Clone(changes), rootfs.GoCacheEnv)
-	} // else each run compiles the standard library
 	files, out := io.Pipe()
-	go func() { out.CloseWithError(rootfs.GoToolchain(out, cache)) }()
+	go func() { out.CloseWithError(rootfs.GoToolchain(out, "")) }()
 	defer files.Close() // ends the writer if the engine stops reading
 	source := image.ImportSource{Source: files, SourceName: "-"}
-	answer, err := api.ImageImport(ctx, source, ref, image.ImportOptions{Changes: changes})
+	answer, err := api.ImageImport(ctx, source, ref, image.ImportOptions{Changes: rootfs.GoEnv})
 	if err != nil {
 		return err
 	}

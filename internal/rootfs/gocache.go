@@ -16,6 +16,8 @@ import (
 
 // GoCacheEnv is the instruction that gives an image the build cache that [GoToolchain]
 // brought: the go command itself has no use for one that it cannot write to.
+// What is new in it ends with each go command, so it is not for programs that read the
+// files which go list -export names.
 const GoCacheEnv = "ENV GOCACHEPROG=\"/" + goCacheDir + "/" + goCacheReader + " /" + goCacheDir + "\""
 
 const (
