@@ -36,9 +36,6 @@ func inDockersWords(sent Sent, got container.InspectResponse) container.InspectR
 		}
 	}
 	config.StopTimeout = sent.Config.StopTimeout // a job is killed, never stopped
-	if sent.Config.NetworkDisabled {
-		config.NetworkDisabled = host.NetworkMode.IsNone()
-	}
 	if base.Path == podmanInit && len(base.Args) > 1 && base.Args[0] == "--" {
 		base.Path, base.Args = base.Args[1], base.Args[2:]
 	}
