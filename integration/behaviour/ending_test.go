@@ -89,6 +89,7 @@ func TestContextEndsWithASlowWriter(t *testing.T) {
 // When the command has ended by itself, its status and its artifacts are there
 // whatever becomes of a writer.
 func TestArtifactsDespiteTheWriter(t *testing.T) {
+	t.Parallel()
 	full := errors.New("disk full")
 	for name, c := range map[string]struct {
 		write func() error // after the command's exit
@@ -125,6 +126,7 @@ func TestArtifactsDespiteTheWriter(t *testing.T) {
 // An artifact that comes slowly is waited for after the command's own exit. After a
 // timeout the run's ending is bounded.
 func TestSlowArtifact(t *testing.T) {
+	t.Parallel()
 	const ending = 9 * time.Second
 	for name, timedOut := range map[string]bool{"own exit": false, "timeout": true} {
 		t.Run(name, func(t *testing.T) {

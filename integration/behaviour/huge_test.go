@@ -21,10 +21,10 @@ import (
 )
 
 // hugeOutput is the size of the job's output in bytes.
-const hugeOutput = 2_000_000_000
+const hugeOutput = 500_000_000
 
 // TestHugeOutputAndArtifact measures the memory of a child process whose job writes
-// two gigabytes of output and a sparse file of 20.
+// half a gigabyte of output and a sparse file of 20.
 func TestHugeOutputAndArtifact(t *testing.T) {
 	c := enginetest.StartChild(t, runHuge, enginetest.Host())
 	<-c.Ended

@@ -68,6 +68,7 @@ func TestWriterThatFails(t *testing.T) {
 }
 
 func TestWriterThatNeverReturns(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		script  string
 		timeout time.Duration
