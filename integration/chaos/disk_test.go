@@ -21,6 +21,7 @@ import (
 // Stopping the container that holds the disk is an error of the run, because the
 // files are gone.
 func TestDiskAndOtherClient(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		phase, what string
 		act         act

@@ -37,6 +37,7 @@ var (
 )
 
 func TestOtherClient(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		phase   string
 		what    string
