@@ -3,93 +3,33 @@ package dockerx
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/synchestra-io/sandbox/internal/certtest"
 	"github.com/synchestra-io/sandbox/internal/leaktest"
 )
 
-// certificates are an engine's, by an authority of its own, and a client's.
-type certificates struct {
-	dir    string // the client's, with its own and the authority's
-	server *tls.Config
+// certificates are an engine's and a client's, by an authority of their own.
+type certificates struct{ certtest.Certificates }
+
+// newCertificates makes the engine's certificate for the names; see [certtest.New].
+func newCertificates(t *testing.T, names ...string) certificates {
+	t.Helper()
+	return certificates{certtest.New(t, names...)}
 }
 
 // env makes a client use certificates, and verify the engine's.
 func (c certificates) env() []string { return append(c.blindly(), "DOCKER_TLS_VERIFY=1") }
 
 // blindly makes a client use certificates and believe any.
-func (c certificates) blindly() []string { return []string{"DOCKER_CERT_PATH=" + c.dir} }
+func (c certificates) blindly() []string { return []string{"DOCKER_CERT_PATH=" + c.Dir} }
 
-func (c certificates) listener(l net.Listener) net.Listener { return tls.NewListener(l, c.server) }
-
-// newCertificates makes the engine's certificate for the names, by default for
-// 127.0.0.1 and localhost.
-func newCertificates(t *testing.T, names ...string) certificates {
-	t.Helper()
-	authority := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	caKey, caDER := issue(t, authority, authority, nil)
-	server := &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: authority.NotAfter, DNSNames: names}
-	if len(names) == 0 {
-		server.DNSNames, server.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
-	}
-	serverKey, serverDER := issue(t, server, authority, caKey)
-	client := &x509.Certificate{SerialNumber: big.NewInt(3), NotAfter: authority.NotAfter}
-	clientKey, clientDER := issue(t, client, authority, caKey)
-
-	dir := t.TempDir()
-	writePEM(t, dir, "ca.pem", "CERTIFICATE", caDER)
-	writePEM(t, dir, "cert.pem", "CERTIFICATE", clientDER)
-	keyDER, err := x509.MarshalPKCS8PrivateKey(clientKey)
-	require.NoError(t, err)
-	writePEM(t, dir, "key.pem", "PRIVATE KEY", keyDER)
-	pool := x509.NewCertPool()
-	ca, err := x509.ParseCertificate(caDER)
-	require.NoError(t, err)
-	pool.AddCert(ca)
-	return certificates{
-		dir: dir,
-		server: &tls.Config{
-			Certificates: []tls.Certificate{{Certificate: [][]byte{serverDER}, PrivateKey: serverKey}},
-			ClientCAs:    pool, ClientAuth: tls.RequireAndVerifyClientCert,
-		},
-	}
-}
-
-func issue(t *testing.T, cert, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*ecdsa.PrivateKey, []byte) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	if parentKey == nil {
-		parentKey = key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, cert, parent, &key.PublicKey, parentKey)
-	require.NoError(t, err)
-	return key, der
-}
-
-func writePEM(t *testing.T, dir, name, kind string, der []byte) {
-	t.Helper()
-	text := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-	require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o600))
-}
+func (c certificates) listener(l net.Listener) net.Listener { return tls.NewListener(l, c.Server) }
 
 // attachable is an engine's /info and the attach of container c.
 func attachable(t *testing.T) routes {
@@ -109,13 +49,13 @@ func TestTLS(t *testing.T) {
 		host   string // "" = 127.0.0.1
 		err    string
 	}{
-		"verified":             {server: good.server, env: good.env()},
-		"verified by name":     {server: good.server, env: good.env(), host: "localhost"},
+		"verified":             {server: good.Server, env: good.env()},
+		"verified by name":     {server: good.Server, env: good.env(), host: "localhost"},
 		"not verified":         {server: mutual(strange, good), env: good.blindly()},
 		"wrong authority":      {server: mutual(strange, good), env: good.env(), err: "unknown authority"},
-		"wrong name":           {server: misnamed.server, env: misnamed.env(), err: "127.0.0.1"},
-		"stranger to it":       {server: strange.server, env: good.blindly(), err: "tls"},
-		"no TLS by the client": {server: good.server, err: "malformed HTTP response|HTTP request to an HTTPS server|400"},
+		"wrong name":           {server: misnamed.Server, env: misnamed.env(), err: "127.0.0.1"},
+		"stranger to it":       {server: strange.Server, env: good.blindly(), err: "tls"},
+		"no TLS by the client": {server: good.Server, err: "malformed HTTP response|HTTP request to an HTTPS server|400"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			leaktest.Check(t)
@@ -145,8 +85,8 @@ func TestTLS(t *testing.T) {
 // mutual is the engine's side with the certificate of one authority, trusting
 // the clients of another.
 func mutual(own, clients certificates) *tls.Config {
-	config := own.server.Clone()
-	config.ClientCAs = clients.server.ClientCAs
+	config := own.Server.Clone()
+	config.ClientCAs = clients.Server.ClientCAs
 	return config
 }
 

@@ -3,7 +3,6 @@ package enginetest
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -22,6 +21,8 @@ import (
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/certtest"
 )
 
 // Registry is a real docker-registry on the loopback, where engines allow plain
@@ -62,10 +63,7 @@ func NewPrivateRegistry(t testing.TB, secure bool) *Registry {
 		r.start(t, backend, nil)
 		return r
 	}
-	newAuthority(t).write(t, dir, "127.0.0.1", x509.ExtKeyUsageServerAuth)
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
-	require.NoError(t, err)
-	r.start(t, backend, &tls.Config{Certificates: []tls.Certificate{pair}})
+	r.start(t, backend, &tls.Config{Certificates: certtest.New(t).Server.Certificates})
 	return r
 }
 

@@ -105,9 +105,11 @@ var imports = map[string]map[string]string{
 		"github.com/docker/docker/api/types/versions":      "which API version is older",
 		"github.com/containerd/errdefs":                    "its refusals by kind",
 	},
-	module + "/scripts/ping": {module + "/internal/dockerx": "it asks the engine as a run does"},
+	module + "/internal/certtest": {"testing": "it is for tests", "github.com/stretchr/testify/require": "as well"},
+	module + "/scripts/ping":      {module + "/internal/dockerx": "it asks the engine as a run does"},
 	module + "/internal/enginetest": {
 		"testing":                                      "it is for tests",
+		module + "/internal/certtest":                  "certificates",
 		module + "/internal/leaktest":                  "the check for goroutines",
 		module + "/internal/owner":                     "which objects are a run's",
 		module + "/internal/rootfs":                    "the files of images",
