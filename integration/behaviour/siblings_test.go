@@ -86,7 +86,7 @@ func siblings(t *testing.T, f func(t *testing.T, a, b *session)) {
 	for _, disk := range disks() {
 		t.Run(fmt.Sprintf("DiskMB %d", disk), func(t *testing.T) {
 			t.Parallel()
-			limits := sandbox.Limits{Network: "none", PIDs: 64, MemoryMB: 64, CPUs: 1, DiskMB: disk}
+			limits := sandbox.Limits{Network: "none", PIDs: 64, MemoryMB: bombMB, CPUs: 1, DiskMB: disk}
 			f(t, startSession(t, limits), startSession(t, limits))
 		})
 	}
