@@ -181,7 +181,7 @@
 //
 // # Engine requirements
 //
-// The engine must be a Docker Engine with API 1.40 or later that runs Linux
+// The engine must be a Docker Engine with API 1.41 or later that runs Linux
 // containers with seccomp. It is found as the docker command finds it, see
 // [Options.Host]. [Options.Runtime] selects another OCI runtime, such as gVisor's.
 //

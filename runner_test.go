@@ -84,7 +84,7 @@ func TestTheEngineIsAskedOnce(t *testing.T) {
 func TestTheEngineIsAskedAgainAfterItsEnd(t *testing.T) {
 	e := &fakeEngine{}
 	r := e.runner(t)
-	for i, version := range []string{"1.41", "1.48", "1.40"} {
+	for i, version := range []string{"1.41", "1.48", "1.42"} {
 		if i > 0 {
 			e.stop()
 			require.Eventually(t, func() bool { return !r.client.Connected() }, 5*time.Second, time.Millisecond)

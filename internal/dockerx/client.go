@@ -22,8 +22,9 @@ import (
 	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
-// minAPI is the first API version with non-recursive binds (Docker 19.03).
-const minAPI = "1.40"
+// minAPI is the first API version that can ask for a private cgroup namespace and for a
+// platform. It is that of the oldest engine that the tests run on (Docker 20.10).
+const minAPI = "1.41"
 
 // ErrUnsupported is wrapped by errors about an engine that cannot do what a
 // run needs.

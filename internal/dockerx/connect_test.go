@@ -34,8 +34,7 @@ func TestConnect(t *testing.T) {
 		env     []string
 		path    string // of the question, when it comes to that
 	}{
-		"equal":              {version: "1.41", info: linux, path: "/v1.41/info"},
-		"oldest":             {version: "1.40", info: linux, path: "/v1.40/info"},
+		"oldest":             {version: "1.41", info: linux, path: "/v1.41/info"},
 		"newer than the SDK": {version: "1.999", info: linux, path: "/v" + api.DefaultVersion + "/info"},
 		"pinned":             {version: "1.44", info: linux, env: []string{pinned}, path: "/v1.41/info"},
 	} {
@@ -78,8 +77,8 @@ func TestConnectRefuses(t *testing.T) {
 		err         string
 		unsupported bool
 	}{
-		"too old":          {ping("1.39"), nil, "", "API version 1.39, at least 1.40 is needed", unsupported},
-		"pinned too low":   {ping("1.44"), nil, "DOCKER_API_VERSION=1.39", "API version 1.39, at least 1.40 is needed", unsupported},
+		"too old":          {ping("1.40"), nil, "", "API version 1.40, at least 1.41 is needed", unsupported},
+		"pinned too low":   {ping("1.44"), nil, "DOCKER_API_VERSION=1.40", "API version 1.40, at least 1.41 is needed", unsupported},
 		"pinned too high":  {ping("1.41"), info(400, `{"message":"too new"}`), "DOCKER_API_VERSION=1.99", "too new", false},
 		"Windows":          {ping("1.41"), info(200, `{"OSType":"windows"}`), "", `runs "windows" containers`, unsupported},
 		"/info of nothing": {ping("1.41"), info(200, "{}"), "", `runs "" containers`, unsupported},

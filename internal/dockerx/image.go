@@ -50,9 +50,6 @@ type Want struct {
 // after runs by its ID, so that a tag which moves meanwhile changes nothing.
 func (c *Client) EnsureImage(ctx context.Context, want Want, engine Engine) (Image, error) {
 	ref := want.Ref
-	if want.Platform != "" && versions.LessThan(c.api().ClientVersion(), createAPI) {
-		return Image{}, fmt.Errorf("Options.Platform %q: %w: it has API %s, and %s is needed", want.Platform, ErrUnsupported, c.api().ClientVersion(), createAPI)
-	}
 	found, err := c.inspectImage(ctx, want)
 	missing := errdefs.IsNotFound(err) || err == nil && !want.matches(found)
 	switch {
@@ -142,9 +139,6 @@ func (w Want) checkPlatform(im image.InspectResponse, engine Engine) error {
 	}
 	return fmt.Errorf("image is for platform %s, the engine runs linux/%s; use an image built for it", platformOf(im), engine.Architecture)
 }
-
-// createAPI is the first API version in which a container can be created for a platform.
-const createAPI = "1.41"
 
 // platformAPI is the first API version whose engines can keep one image for several
 // platforms, and tell about each.

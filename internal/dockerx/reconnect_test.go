@@ -57,7 +57,7 @@ func TestAnEngineThatBecomesAnother(t *testing.T) {
 	server := serve(t, e)
 	c := clientOf(t, "tcp://"+server.Listener.Addr().String())
 	require.False(t, c.Connected())
-	for i, version := range []string{"1.41", "1.48", "1.40", "1.45"} {
+	for i, version := range []string{"1.41", "1.48", "1.42", "1.45"} {
 		e.version.Store(version)
 		e.ahead.Store(int64(i))
 		server.CloseClientConnections()
@@ -103,7 +103,7 @@ func TestReconnectFails(t *testing.T) {
 	c := clientOf(t, "tcp://"+server.Listener.Addr().String())
 	_, err := c.Connect(ample)
 	require.NoError(t, err)
-	e.version.Store("1.39")
+	e.version.Store("1.40")
 	server.CloseClientConnections()
 	for range 2 {
 		_, err = c.Connect(ample)
