@@ -123,6 +123,9 @@ func (p plan) checkPodman(bad *validate.FieldErrors, engine dockerx.Engine, runt
 	check("InputDir", p.inputDir)
 	for i, m := range p.mounts {
 		check(fmt.Sprintf("Mounts[%d].Source", i), m.Source)
+		if strings.ContainsAny(m.Source, artifacts.Patterns) { // checkSources would look for another one
+			bad.Add("Mounts[%d].Source %q: %w; Podman takes it for a pattern", i, m.Source, ErrUnsupported)
+		}
 		check(fmt.Sprintf("Mounts[%d].Target", i), m.Target)
 	}
 }

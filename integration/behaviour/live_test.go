@@ -110,15 +110,28 @@ func TestWriterThatNeverReturns(t *testing.T) {
 	}
 }
 
-// It is no error if the job does not read its input, or ends first.
+// It is no error if the job does not read its input, or ends first. All that it writes
+// comes, to a slow writer as well.
 func TestStdinThatNobodyReads(t *testing.T) {
 	t.Parallel()
-	for name, script := range map[string]string{"ends": "exit 3", "sleeps": "sleep 1; exit 3", "reads one line": "head -n 1 >/dev/null; exit 3", "closes": "exec <&-; sleep 1; exit 3"} {
+	for name, script := range map[string]string{
+		"ends": "", "sleeps": "sleep 1", "reads one line": "head -n 1 >/dev/null", "closes": "exec <&-; sleep 1",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			j := runtest.Shell(script)
+			j := runtest.Shell(script + "\nyes | head -c 600000; exit 3")
 			j.Stdin = io.LimitReader(newlines{}, 64<<20)
-			require.Equal(t, 3, runtest.OK(t, j).ExitCode)
+			first := true
+			j.Stdout = runtest.WriterFunc(func(p []byte) (int, error) {
+				if first {
+					<-time.After(time.Second)
+				}
+				first = false
+				return len(p), nil
+			})
+			res := runtest.OK(t, j)
+			require.Equal(t, 3, res.ExitCode)
+			require.Equal(t, strings.Repeat("y\n", 300000), string(res.Logs))
 		})
 	}
 }

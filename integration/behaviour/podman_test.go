@@ -24,6 +24,7 @@ func TestPodmanRefuses(t *testing.T) {
 		"Limits.DiskMB 16: ":        func(j *sandbox.Job) { j.Limits.DiskMB = 16 },
 		`InputDir "/a,b": `:         func(j *sandbox.Job) { j.InputDir = "/a,b" },
 		`Mounts[0].Source "/a:b": `: func(j *sandbox.Job) { j.Mounts = []sandbox.Mount{{Source: "/a:b", Target: "/c"}} },
+		`Mounts[0].Source "/a?": `:  func(j *sandbox.Job) { j.Mounts = []sandbox.Mount{{Source: "/a?", Target: "/c"}} },
 		`Mounts[0].Target "/\"": `:  func(j *sandbox.Job) { j.Mounts = []sandbox.Mount{{Source: "/a", Target: `/"`}} },
 	} {
 		j := runtest.Shell("echo ran")
@@ -95,7 +96,8 @@ func TestPodmanCollectsMounts(t *testing.T) {
 func TestPodmanOddNames(t *testing.T) {
 	t.Parallel()
 	names := []string{"~~~", "größe.txt", "日本語.txt", "a>b>c>d", "ÿÿÿ"}
-	j := runtest.Shell(`cd /workspace; echo ok >ok; echo a >a; ln -s '????' out; ln -s '>>>>>>' l123; ln -s '[a]' link; for f; do echo "$f" >"$f"; done`)
+	j := runtest.Shell(`cd /workspace; echo ok >ok; echo a >a; ln -s '????' out; ln -s '>>>>>>' l123; ln -s '[a]' link
+		mkdir -p d/own d/own2; ln -s 'd/own*' own; for f; do echo "$f" >"$f"; done`)
 	j.Cmd = append(append(j.Cmd, "sh"), names...)
 	want := map[string]string{"/workspace/ok": "ok\n"}
 	for _, name := range append(names, "ok") {
@@ -104,7 +106,7 @@ func TestPodmanOddNames(t *testing.T) {
 			want["/workspace/"+name] = name + "\n"
 		}
 	}
-	missed := []string{"/workspace/[ab]", "/workspace/out", "/workspace/l123", "/workspace/link"}
+	missed := []string{"/workspace/[ab]", "/workspace/out", "/workspace/l123", "/workspace/link", "/workspace/own"}
 	j.Collect = append(j.Collect, missed...)
 	res := runtest.OK(t, j)
 	require.Equal(t, want, texts(res))

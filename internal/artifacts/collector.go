@@ -142,7 +142,7 @@ func (c *collector) file(ctx context.Context, p string, size int64) error {
 	}
 	defer body.Close()
 	in := archive.NewReader(body)
-	h, err := in.Next()
+	h, err := next(in)
 	if err == io.EOF {
 		return fmt.Errorf("%q: the engine cannot read it: %w", p, fs.ErrNotExist)
 	}

@@ -51,6 +51,23 @@ func TestMemoryIsForWhatComes(t *testing.T) {
 	}
 }
 
+// What a job can put into a header does not fail the run.
+func TestRecordsOfTheJob(t *testing.T) {
+	const size = 2 << 20
+	header, err := io.ReadAll(claiming(t, size, strings.NewReader("")))
+	require.NoError(t, err)
+	copy(header[148:], "        x") // the check sum, of spaces for now, and the type
+	sum := 0
+	for _, b := range header {
+		sum += int(b)
+	}
+	copy(header[148:], fmt.Sprintf("%06o\x00 ", sum))
+	c := &collector{left: 1 << 20, names: minNames}
+	err = c.tree("/workspace/out", io.MultiReader(bytes.NewReader(header), io.LimitReader(zeros{}, size+1024)))
+	require.ErrorIs(t, err, tar.ErrFieldTooLong)
+	require.ErrorIs(t, err, ErrTooLarge)
+}
+
 // What is kept is no larger than the file, and reading it costs no more than four
 // thirds of that beside it.
 func TestMemoryOfAFile(t *testing.T) {

@@ -59,12 +59,12 @@ func (c *collector) download(ctx context.Context, p string) (io.ReadCloser, erro
 	return c.client.Download(ctx, container, at)
 }
 
-// patterns are what Podman takes a path with these characters for.
-const patterns = `*?[\`
+// Patterns has the characters that make a path a pattern for Podman.
+const Patterns = `*?[\`
 
 // unaskable says why Podman cannot be asked for p, or nil.
 func (c *collector) unaskable(p string) error {
-	if c.staged != nil && strings.ContainsAny(p, patterns) {
+	if c.staged != nil && strings.ContainsAny(p, Patterns) {
 		return fmt.Errorf("%q: Podman takes it for a pattern: %w", p, dockerx.ErrUnsupported)
 	}
 	return nil

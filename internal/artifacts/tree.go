@@ -38,7 +38,7 @@ func (c *collector) oneDirectory(ctx context.Context, p string) error {
 func (c *collector) tree(p string, body io.Reader) error {
 	in, bare := archive.NewReader(body), false
 	for first := true; ; first = false {
-		h, err := in.Next()
+		h, err := next(in)
 		if err == io.EOF {
 			return nil
 		}
@@ -62,7 +62,7 @@ func (c *collector) treeEntry(p string, h *tar.Header, in io.Reader) error {
 	if c.count++; c.count > MaxEntries {
 		return fmt.Errorf("%q: only partly read: %w: more than %d files, directories and links in all of Collect", p, ErrTooLarge, MaxEntries)
 	}
-	file, err := below(p, h.Name)
+	file, err := c.below(p, h.Name)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (c *collector) skipContent(dir, p string, size int64) error {
 
 // link gives a hard link below dir the content of the name that came first.
 func (c *collector) link(dir, p string, h *tar.Header) error {
-	first, err := below(dir, h.Linkname)
+	first, err := c.below(dir, h.Linkname)
 	if err != nil {
 		return err
 	}
@@ -127,12 +127,27 @@ func (c *collector) link(dir, p string, h *tar.Header) error {
 	return nil
 }
 
-// below turns the name of an entry of the tar of dir into a path. The engine
-// puts the last component of dir in front of every name.
-func below(dir, name string) (string, error) {
-	base, rest, _ := strings.Cut(strings.TrimSuffix(name, "/"), "/")
-	if base != path.Base(dir) || path.Clean("/"+rest) != "/"+rest {
-		return "", fmt.Errorf("%q: the engine sent an entry from outside it: %q", dir, name)
+// next is the header of the next entry. The job decides how long its records are: it can
+// give a file attributes, which Podman sends.
+func next(in *archive.Reader) (*tar.Header, error) {
+	h, err := in.Next()
+	if errors.Is(err, tar.ErrFieldTooLong) {
+		err = fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
-	return path.Join(dir, rest), nil
+	return h, err
+}
+
+// below turns the name of an entry of the tar of dir into a path. The engine puts the last
+// component of dir in front of every name, but Podman, which sends all that a link of the
+// job's leads to, if that looks like a pattern.
+func (c *collector) below(dir, name string) (string, error) {
+	base, rest, _ := strings.Cut(strings.TrimSuffix(name, "/"), "/")
+	if base == path.Base(dir) && path.Clean("/"+rest) == "/"+rest {
+		return path.Join(dir, rest), nil
+	}
+	err := fmt.Errorf("%q: the engine sent an entry from outside it: %q", dir, name)
+	if c.staged != nil {
+		err = fmt.Errorf("%w: %w", ErrNotRegular, err)
+	}
+	return "", err
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
@@ -16,8 +15,9 @@ import (
 // it drains it without pause or closes it: an undrained stream blocks every other
 // call about the container, kill and remove included (moby#41827).
 type Attachment struct {
-	conn types.HijackedResponse
-	r    *bufio.Reader
+	conn  types.HijackedResponse
+	r     *bufio.Reader
+	input *podmanInput // nil = input goes the same way
 }
 
 // streamBuffer holds a few of the engine's frames of up to 32 KiB, so that a
@@ -27,16 +27,19 @@ const streamBuffer = 128 << 10
 // Attach connects to the output of a container that has not started, so that
 // not one byte is missed, and to its input. The attachment outlives ctx.
 func (c *Client) Attach(ctx context.Context, name string, stdin bool) (*Attachment, error) {
+	if stdin && c.podman.Load() {
+		return c.attachPodman(ctx, name)
+	}
+	return c.attach(ctx, name, container.AttachOptions{Stream: true, Stdin: stdin, Stdout: true, Stderr: true})
+}
+
+func (c *Client) attach(ctx context.Context, name string, options container.AttachOptions) (*Attachment, error) {
 	call, cancel := c.short(ctx)
 	defer cancel()
 	// The SDK hands its context to the dialer only; a context that is marked
 	// closes the connection for the whole life of the attachment.
 	conn, abort := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), hijack{}, true))
 	stop := context.AfterFunc(call, abort)
-	options := container.AttachOptions{Stream: true, Stdin: stdin, Stdout: true, Stderr: true}
-	if stdin && c.podman.Load() {
-		options.DetachKeys = unguessableKeys()
-	}
 	attached, err := c.api().ContainerAttach(conn, name, options)
 	if !stop() {
 		err = cause(call, context.Cause(call))
@@ -45,11 +48,7 @@ func (c *Client) Attach(ctx context.Context, name string, stdin bool) (*Attachme
 		abort()
 		return nil, c.explainAttach(ctx, name, err)
 	}
-	var r io.Reader = attached.Reader
-	if stdin && c.podman.Load() && strings.HasPrefix(c.address, "unix:") {
-		r = resetIsEnd{r}
-	}
-	return &Attachment{conn: attached, r: bufio.NewReaderSize(r, streamBuffer)}, nil
+	return &Attachment{conn: attached, r: bufio.NewReaderSize(attached.Reader, streamBuffer)}, nil
 }
 
 // explainAttach names what the SDK's error leaves out: it hides the engine's
@@ -72,10 +71,25 @@ func (a *Attachment) Demultiplex(stdout, stderr io.Writer) error {
 }
 
 // Write sends input. It waits for a job that does not read, until Close.
-func (a *Attachment) Write(p []byte) (int, error) { return a.conn.Conn.Write(p) }
+func (a *Attachment) Write(p []byte) (int, error) {
+	if a.input != nil {
+		return a.input.conn.Conn.Write(p)
+	}
+	return a.conn.Conn.Write(p)
+}
 
 // CloseWrite ends the input.
-func (a *Attachment) CloseWrite() error { return a.conn.CloseWrite() }
+func (a *Attachment) CloseWrite() error {
+	if a.input != nil {
+		return a.input.conn.CloseWrite()
+	}
+	return a.conn.CloseWrite()
+}
 
 // Close ends the stream; a Demultiplex or Write under way returns.
-func (a *Attachment) Close() { a.conn.Close() }
+func (a *Attachment) Close() {
+	a.conn.Close()
+	if a.input != nil {
+		a.input.close()
+	}
+}

@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,22 +46,28 @@ func TestAttach(t *testing.T) {
 	require.Equal(t, "error", stderr.String())
 }
 
-// Podman takes some keys in the input for an order to detach. It resets a connection on
-// which there is input that nobody read, when it has sent all output.
+// Podman takes some keys in the input for an order to detach. Of a connection on which there
+// is input that nobody read, it loses output.
 func TestAttachToPodman(t *testing.T) {
-	keys := ""
-	attach := hijacked(t, frame(1, "output"), func(conn net.Conn) {
+	keys, read := "", make(chan struct{})
+	output := hijacked(t, frame(1, "output, "), func(conn net.Conn) {
+		<-read
+		io.WriteString(conn, frame(1, "all of it"))
+	})
+	input := hijacked(t, frame(1, "output"), func(conn net.Conn) {
 		_, err := conn.Read(make([]byte, 1)) // and leaves the rest
 		require.NoError(t, err)
+		io.WriteString(conn, frame(2, "Error: connection reset by peer"))
+		close(read)
 	})
-	address := "unix://" + filepath.Join(t.TempDir(), "s")
-	listener, err := net.Listen("unix", strings.TrimPrefix(address, "unix://"))
-	require.NoError(t, err)
-	serve(t, handler(t, routes{attachRoute: func(w http.ResponseWriter, r *http.Request) {
+	c := fakeEngine(t, routes{attachRoute: func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("stdin") != "1" {
+			output(w, r)
+			return
+		}
 		keys = r.FormValue("detachKeys")
-		attach(w, r)
-	}}), listener)
-	c := clientOf(t, address)
+		input(w, r)
+	}})
 	c.podman.Store(true)
 	a, err := c.Attach(context.Background(), "c", true)
 	require.NoError(t, err)
@@ -71,8 +75,8 @@ func TestAttachToPodman(t *testing.T) {
 	_, err = io.WriteString(a, "input")
 	require.NoError(t, err)
 	var stdout bytes.Buffer
-	inTime(t, func() { require.NoError(t, a.Demultiplex(&stdout, io.Discard)) })
-	require.Equal(t, "output", stdout.String())
+	inTime(t, func() { require.NoError(t, a.Demultiplex(&stdout, &stdout)) })
+	require.Equal(t, "output, all of it", stdout.String())
 	require.Regexp(t, `^ctrl-_(,[a-z0-9]){26}$`, keys)
 }
 

@@ -9,8 +9,9 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-	"syscall"
 
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 )
 
@@ -41,17 +42,38 @@ func unguessableKeys() string {
 	return "ctrl-_," + strings.Join(strings.Split(strings.ToLower(rand.Text()), ""), ",")
 }
 
-// resetIsEnd is the output of a command that did not read all of its input. Podman closes the
-// connection when it has sent all, and on a local socket the input that is left makes of the
-// end a reset, which comes after the output. On other connections a reset can overtake it.
-type resetIsEnd struct{ io.Reader }
+// podmanInput is a connection for the input alone. If the command leaves some of it unread,
+// Podman loses what it has yet to send on that connection, and says nothing.
+type podmanInput struct {
+	conn    types.HijackedResponse
+	drained chan struct{}
+}
 
-func (r resetIsEnd) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	if errors.Is(err, syscall.ECONNRESET) {
-		err = io.EOF
+// attachPodman attaches twice: for the output, and for the input.
+func (c *Client) attachPodman(ctx context.Context, name string) (*Attachment, error) {
+	both := container.AttachOptions{Stream: true, Stdout: true, Stderr: true}
+	a, err := c.attach(ctx, name, both)
+	if err != nil {
+		return nil, err
 	}
-	return n, err
+	// The output comes there, too, and is thrown away: unread, it would block the command.
+	both.Stdin, both.DetachKeys = true, unguessableKeys()
+	second, err := c.attach(ctx, name, both)
+	if err != nil {
+		a.Close()
+		return nil, err
+	}
+	a.input = &podmanInput{second.conn, make(chan struct{})}
+	go func() {
+		defer close(a.input.drained)
+		io.Copy(io.Discard, second.r)
+	}()
+	return a, nil
+}
+
+func (p *podmanInput) close() {
+	p.conn.Close()
+	<-p.drained
 }
 
 // initFailure tells why Podman cannot prepare a container for its start, nil = it can.

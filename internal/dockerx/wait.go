@@ -70,10 +70,7 @@ func (c *Client) receive(ctx context.Context, name string, results <-chan contai
 	for {
 		select {
 		case r := <-results:
-			if r.Error != nil {
-				return Exit{Err: errors.New(r.Error.Message)}
-			}
-			return Exit{Code: int(r.StatusCode)}
+			return exitOf(r)
 		case err := <-errs:
 			return Exit{Err: err}
 		case <-look:
@@ -83,13 +80,32 @@ func (c *Client) receive(ctx context.Context, name string, results <-chan contai
 			}
 			end(nil)
 			select { // the SDK's goroutine has ended then
-			case <-results:
-			case <-errs:
+			case r := <-results:
+				return exitOf(r)
+			case err := <-errs:
+				if !errors.Is(err, context.Canceled) { // the connection had broken before
+					return Exit{Err: err}
+				}
 			}
-			return Exit{Code: state.ExitCode}
+			return exitOf(container.WaitResponse{StatusCode: int64(state.ExitCode)})
 		}
 	}
 }
+
+// exitOf is the exit that an engine answered. A negative status is Podman's for one that it
+// could not learn, for example since the container's monitor was killed, and also for one
+// that it will yet know.
+func exitOf(r container.WaitResponse) Exit {
+	switch {
+	case r.Error != nil:
+		return Exit{Err: errors.New(r.Error.Message)}
+	case r.StatusCode < 0:
+		return Exit{Err: errUnknownStatus}
+	}
+	return Exit{Code: int(r.StatusCode)}
+}
+
+var errUnknownStatus = errors.New("the engine does not know the exit status")
 
 // podmanLook is how often a container is looked at whose exit could have been missed.
 const podmanLook = 500 * time.Millisecond
@@ -109,6 +125,8 @@ func (c *Client) confirm(ctx context.Context, name string, e Exit) Exit {
 			return Exit{Err: ErrGone}
 		case err == nil && state.Restarted:
 			return Exit{Err: errRestarted}
+		case err == nil && !state.Running && e.Err != nil && state.ExitCode < 0:
+			return Exit{Err: errors.Join(e.Err, errUnknownStatus), Broke: e.Broke}
 		case err == nil && !state.Running && e.Err == nil:
 			// A late duplicate of the exit event can overwrite the state's code.
 			return exited(state, e)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/bounds"
@@ -208,6 +209,43 @@ func TestWaitOutlivesItsBound(t *testing.T) {
 	}
 	wait <- `{"StatusCode":7}`
 	require.Equal(t, Exit{Code: 7}, only(t, exited))
+}
+
+// Podman has a negative status for one that it does not know, or not yet.
+func TestWaitForAnUnknownStatus(t *testing.T) {
+	unknown := inTurn(answer{200, `{"StatusCode":-1}`}).serve
+	for name, c := range map[string]struct {
+		states []answer
+		want   Exit
+	}{
+		"known later": {[]answer{state("running", 0), state("exited", 3)}, Exit{Code: 3}},
+		"never known": {[]answer{state("exited", -1)}, Exit{Err: errUnknownStatus}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			engine := fakeEngine(t, routes{waitRoute: unknown, inspectRoute: inTurn(c.states...).serve})
+			exited, err := engine.Wait(context.Background(), "c")
+			require.NoError(t, err)
+			e := only(t, exited)
+			require.Equal(t, c.want.Code, e.Code)
+			require.ErrorIs(t, e.Err, c.want.Err)
+		})
+	}
+}
+
+// A connection that has broken before an exit was seen by a look is told of: with it, output
+// can have been lost.
+func TestWaitThatBreaksBeforeALook(t *testing.T) {
+	results, errs := make(chan container.WaitResponse), make(chan error, 1)
+	c := fakeEngine(t, routes{inspectRoute: func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case errs <- io.ErrUnexpectedEOF:
+		default:
+		}
+		inTurn(state("exited", 3)).serve(w, r)
+	}})
+	c.podman.Store(true)
+	e := c.receive(context.Background(), "c", results, errs, func(error) {})
+	require.ErrorIs(t, e.Err, io.ErrUnexpectedEOF)
 }
 
 // An exit that Podman's wait missed is seen all the same.
