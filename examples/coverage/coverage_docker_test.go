@@ -11,8 +11,9 @@ import (
 
 func TestCoverage(t *testing.T) {
 	p := build(t)
-	// The first one makes the image of the toolchain, if there is none.
+	// This one makes the image of the toolchain, if there is none.
 	t.Run("NoModule", func(t *testing.T) { testNoModule(t, p) })
+	p.image = compiledImage(t)
 	t.Run("LinkToRepository", func(t *testing.T) { t.Parallel(); testLinkToRepository(t, p) })
 	t.Run("Verdicts", func(t *testing.T) { t.Parallel(); testVerdicts(t, p) })
 	t.Run("Timeout", func(t *testing.T) { t.Parallel(); testTimeout(t, p) })

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -41,7 +42,7 @@ func toolchainImage(ctx context.Context) (string, error) {
 		return official, nil
 	}
 	err = working("importing this machine's Go toolchain as image "+own, func() error {
-		return importToolchain(ctx, api, own)
+		return importToolchain(ctx, api, own, "")
 	})
 	if err == nil {
 		fmt.Printf("toolchain: image %s, which stays on the engine; docker rmi removes it\n", own)
@@ -49,13 +50,17 @@ func toolchainImage(ctx context.Context) (string, error) {
 	return own, err
 }
 
-// importToolchain streams GOROOT to the engine.
-func importToolchain(ctx context.Context, api *client.Client, ref string) error {
+// importToolchain streams GOROOT to the engine, and a build cache if there is one.
+func importToolchain(ctx context.Context, api *client.Client, ref, cache string) error {
 	files, out := io.Pipe()
-	go func() { out.CloseWithError(rootfs.GoToolchain(out, "")) }()
+	go func() { out.CloseWithError(rootfs.GoToolchain(out, cache)) }()
 	defer files.Close() // ends the writer if the engine stops reading
 	source := image.ImportSource{Source: files, SourceName: "-"}
-	answer, err := api.ImageImport(ctx, source, ref, image.ImportOptions{Changes: rootfs.GoEnv})
+	changes := rootfs.GoEnv
+	if cache != "" {
+		changes = append(slices.Clone(changes), rootfs.GoCacheEnv)
+	}
+	answer, err := api.ImageImport(ctx, source, ref, image.ImportOptions{Changes: changes})
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
 // Coverage runs the unit tests of Go modules in the sandbox, without network,
 // and prints their coverage by package.
 //
-//	coverage [-out DIR] [-timeout D] [PATH...]
+//	coverage [-out DIR] [-timeout D] [-image REF] [PATH...]
 //
 // A PATH is a Git repository, of which HEAD is tested, or any directory with a
 // go.mod; the default is the current directory. Only the download of the
@@ -22,6 +22,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.out, "out", "coverage", "directory for cover.out and cover.html of each module")
 	flag.DurationVar(&o.timeout, "timeout", 5*time.Minute, "kill the tests after this long")
+	flag.StringVar(&o.image, "image", "", "image with a Go toolchain; without it one of this machine's Go, which is made if the engine has none")
 	flag.Parse()
 	o.paths = flag.Args()
 	if len(o.paths) == 0 {
@@ -38,14 +39,18 @@ func main() {
 type options struct {
 	out     string
 	timeout time.Duration
+	image   string
 	paths   []string
 }
 
 // run tests one module after the other and fails if one of them does.
 func run(ctx context.Context, o options) error {
-	image, err := toolchainImage(ctx)
-	if err != nil {
-		return err
+	image := o.image
+	if image == "" {
+		var err error
+		if image, err = toolchainImage(ctx); err != nil {
+			return err
+		}
 	}
 	var failed []error
 	for _, path := range o.paths {

@@ -4,12 +4,18 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
+
+	"github.com/synchestra-io/sandbox/internal/rootfs"
 )
 
 // files are the contents of files by name.
@@ -77,7 +83,7 @@ func git(t *testing.T, dir string, args ...string) {
 }
 
 // program is the command under test.
-type program string
+type program struct{ binary, image string }
 
 func build(t *testing.T) program {
 	t.Helper()
@@ -85,14 +91,39 @@ func build(t *testing.T) program {
 	if text, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, text)
 	}
-	return program(binary)
+	return program{binary: binary}
+}
+
+// compiledImage is an image of the toolchain with the standard library compiled, so that
+// what is compiled in it is small.
+func compiledImage(t *testing.T) string {
+	t.Helper()
+	cache, err := rootfs.GoCache()
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := "sandbox-examples/go-compiled:test"
+	if err := importToolchain(t.Context(), api, ref, cache); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := api.ImageRemove(context.Background(), ref, image.RemoveOptions{}); err != nil {
+			t.Error(err)
+		}
+		api.Close()
+	})
+	return ref
 }
 
 // run returns what the program printed and its exit status.
 func (p program) run(t *testing.T, env []string, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	cmd := exec.Command(string(p), args...)
+	cmd := exec.Command(p.binary, append([]string{"-image", p.image}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
