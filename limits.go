@@ -22,7 +22,8 @@ type Limits struct {
 	// of it; SECURITY.md says which.
 	MemoryMB int64
 	// PIDs caps the number of processes and threads, including the init;
-	// 0 = unlimited. The minimum is 2. Threads of the runtime count at the start until
+	// 0 = unlimited, but for a cap that the host may have, such as systemd's
+	// DefaultTasksMax. The minimum is 2. Threads of the runtime count at the start until
 	// the kernel has ended them. So with fewer than 32, on a busy machine, the init may
 	// fail to start the command: the exit status is 1 then, and the output is the
 	// init's.
