@@ -17,11 +17,28 @@ import (
 // It runs without anything of a system, sleeps, also after a signal, and ends with
 // SIGKILL.
 func TestProgramRuns(t *testing.T) {
-	program, known := Program(runtime.GOARCH)
+	cmd := exec.Command(written(t, runtime.GOARCH))
+	requireSleepsUntilKilled(t, cmd, func() {
+		tasks, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "task"))
+		require.NoError(t, err)
+		require.Len(t, tasks, 1)
+	})
+}
+
+// written is the path of the program for an architecture.
+func written(t *testing.T, arch string) string {
+	t.Helper()
+	program, known := Program(arch)
 	require.True(t, known)
 	path := filepath.Join(t.TempDir(), "pause")
 	require.NoError(t, os.WriteFile(path, program, 0o755))
-	cmd := exec.Command(path)
+	return path
+}
+
+// requireSleepsUntilKilled starts a process, and calls woken when a signal has interrupted
+// its sleep.
+func requireSleepsUntilKilled(t *testing.T, cmd *exec.Cmd, woken func()) {
+	t.Helper()
 	require.NoError(t, cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -34,11 +51,10 @@ func TestProgramRuns(t *testing.T) {
 	require.Eventually(t, stopped, 5*time.Second, time.Millisecond)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
 	require.Eventually(t, sleeps, 5*time.Second, time.Millisecond)
-	tasks, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "task"))
-	require.NoError(t, err)
-	require.Len(t, tasks, 1)
+	woken()
 
 	require.NoError(t, cmd.Process.Kill())
+	var err error
 	select {
 	case err = <-ended:
 	case <-time.After(5 * time.Second):
