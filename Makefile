@@ -35,8 +35,13 @@ suite       = $(enginetests) . ./integration/attacks ./integration/behaviour ./i
 notpodman = Disk|CollectCounts|CollectFollows|CollectUnresolvable|CollectWithoutAMountPoint|CollectManyLevels|$\
 	CollectBeyondPathMax|BadNetworkByTheHostsID|SeccompProfileOfTheOwner|PrivateEngine|/limits/disk|/bombs/(disk|inodes|sparse-file)$$
 
+# Tests in the machine of scripts/with-vm. What an emulated processor makes meaningless is
+# left out: Undelegated is for another machine.
+onvm  = CGO_ENABLED=0 scripts/with-vm $(onengine) -exec "'$(CURDIR)/scripts/in-vm'" -tags 'docker vm' -timeout 100m $(GOTESTFLAGS)
+notvm = Undelegated
+
 .NOTPARALLEL:
-.PHONY: help test lint systems unit engine faults stress test-26 test-28 test-podman demo bench-quick soak attack fuzz test-gvisor workloads
+.PHONY: help test lint systems unit engine faults stress test-26 test-28 test-podman test-vm clean demo bench-quick soak attack fuzz test-gvisor workloads
 
 help:
 	@echo 'make test    everything below: the one command that decides'
@@ -56,6 +61,8 @@ help:
 	@echo 'make attack        the attacks of the conformance suite, as a table'
 	@echo 'make test-26       the tests on a Docker engine again, with that of Debian 13; also test-28, of Debian sid'
 	@echo 'make test-podman   behaviour and attacks on Podman, of Debian sid'
+	@echo 'make test-vm       behaviour and attacks with cgroup v2 and on rootless Docker, in an emulated machine; an hour'
+	@echo 'make clean         removes what is kept between runs: bin, and the engines and the machine of these tests'
 	@echo 'make help          this list'
 	@echo
 	@echo 'RUN=regexp selects tests; GOTESTFLAGS=flags are passed on to go test.'
@@ -65,10 +72,10 @@ test: lint unit engine
 
 lint:
 	@scripts/need build
-	go vet -tags 'docker soak stress gvisor podman workloads' ./...
+	go vet -tags 'docker soak stress gvisor podman vm workloads' ./...
 	@echo gofmt -l .
 	@files=$$(gofmt -l .) && if [ "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
-	$(STATICCHECK) -tags 'docker soak stress gvisor podman workloads' ./...
+	$(STATICCHECK) -tags 'docker soak stress gvisor podman vm workloads' ./...
 	$(ACTIONLINT)
 	@for module in bench examples; do \
 		echo "go vet and staticcheck in $$module"; \
@@ -103,6 +110,17 @@ test-podman:
 	@scripts/need build suite
 	go mod download
 	scripts/other-engine podman $(enginetests) -tags 'docker podman' -skip '$(notpodman)' ./integration/attacks ./integration/behaviour
+
+test-vm:
+	@scripts/need build suite vm
+	go test -count=1 -tags vm $(GOTESTFLAGS) ./internal/pause
+	$(onvm) $(run) -skip '$(notvm)' ./integration/attacks ./integration/behaviour
+	ROOTLESS=delegated $(onvm) $(run) -skip '$(notvm)' ./integration/attacks ./integration/behaviour
+	ROOTLESS=undelegated $(onvm) -run Undelegated ./integration/behaviour
+
+clean:
+	@! grep -F " $$(scripts/kept)/" /proc/self/mountinfo || { echo "something is mounted there" && exit 1; }
+	rm -rf bin "$$(scripts/kept)"
 
 # The engine's namespaces have no network, so all that must be downloaded is
 # downloaded before.

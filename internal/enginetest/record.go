@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"testing"
 )
 
 // Record is one suite on one engine, a line of the file that SANDBOX_RECORD names.
@@ -31,7 +32,13 @@ func record(passed bool) error {
 	if file == "" || flag.Lookup("test.run").Value.String() != "" {
 		return nil
 	}
+	if imagesMade.Load() == 0 {
+		return errors.New("no test ran")
+	}
 	r := Record{Passed: passed, Without: flag.Lookup("test.skip").Value.String()}
+	if testing.Short() {
+		r.Without = strings.Join([]string{"what is long", r.Without}, "|")
+	}
 	ctx := context.Background()
 	version, err := API.ServerVersion(ctx)
 	if err != nil {

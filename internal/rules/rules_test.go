@@ -106,6 +106,7 @@ var imports = map[string]map[string]string{
 		"github.com/containerd/errdefs":                    "its refusals by kind",
 	},
 	module + "/internal/certtest": {"testing": "it is for tests", "github.com/stretchr/testify/require": "as well"},
+	module + "/scripts/go-cache":  {module + "/internal/rootfs": "it makes the cache before the tests do"},
 	module + "/scripts/ping":      {module + "/internal/dockerx": "it asks the engine as a run does"},
 	module + "/internal/enginetest": {
 		"testing":                                      "it is for tests",
