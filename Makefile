@@ -35,8 +35,7 @@ suite       = $(enginetests) . ./integration/attacks ./integration/behaviour ./i
 notpodman = Disk|CollectCounts|CollectFollows|CollectUnresolvable|CollectWithoutAMountPoint|CollectManyLevels|$\
 	CollectBeyondPathMax|BadNetworkByTheHostsID|SeccompProfileOfTheOwner|PrivateEngine|/limits/disk|/bombs/(disk|inodes|sparse-file)$$
 
-# Tests in the machine of scripts/with-vm. What an emulated processor makes meaningless is
-# left out: Undelegated is for another machine.
+# Tests in the machine of scripts/with-vm. Undelegated is for that of ROOTLESS=undelegated.
 onvm  = CGO_ENABLED=0 scripts/with-vm $(onengine) -exec "'$(CURDIR)/scripts/in-vm'" -tags 'docker vm' -timeout 100m $(GOTESTFLAGS)
 notvm = Undelegated
 

@@ -20,8 +20,8 @@ func TestLimitsOfCgroupV2(t *testing.T) {
 	require.Regexp(t, `^max\nmax\nmax 100000\n(max|\d{4,})\n$`, runtest.Output(t, runtest.Shell(j.Cmd[2])))
 }
 
-// A rootless engine can hold no job to what systemd has not delegated to its user: on the
-// machine of ROOTLESS=undelegated that is all but the number of processes.
+// A rootless engine can enforce only the limits that systemd delegates to its user: on the
+// machine of ROOTLESS=undelegated, that on processes alone.
 func TestUndelegated(t *testing.T) {
 	for refused, limits := range map[string]sandbox.Limits{
 		"Limits.CPUs 0.5":    {CPUs: 0.5, Network: "none"},

@@ -127,8 +127,8 @@ func (c *collector) link(dir, p string, h *tar.Header) error {
 	return nil
 }
 
-// next is the header of the next entry. The job decides how long its records are: it can
-// give a file attributes, which Podman sends.
+// next is the header of the next entry. The job decides how long a header is: Podman also
+// sends the extended attributes of a file.
 func next(in *archive.Reader) (*tar.Header, error) {
 	h, err := in.Next()
 	if errors.Is(err, tar.ErrFieldTooLong) {
@@ -138,8 +138,8 @@ func next(in *archive.Reader) (*tar.Header, error) {
 }
 
 // below turns the name of an entry of the tar of dir into a path. The engine puts the last
-// component of dir in front of every name, but Podman, which sends all that a link of the
-// job's leads to, if that looks like a pattern.
+// component of dir in front of every name. If the job made dir a link to what Podman takes
+// for a pattern, Podman sends whatever matches.
 func (c *collector) below(dir, name string) (string, error) {
 	base, rest, _ := strings.Cut(strings.TrimSuffix(name, "/"), "/")
 	if base == path.Base(dir) && path.Clean("/"+rest) == "/"+rest {
