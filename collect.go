@@ -48,7 +48,12 @@ func (r *run) artifacts(ctx context.Context, p plan, dirs []directory, exit dock
 	}
 	want := artifacts.Request{Paths: p.collect, Bytes: p.limits.ArtifactBytes, Own: paths(dirs), Overlays: r.overlays}
 	if r.engine.Podman {
-		want.Staged = &artifacts.Staged{Container: r.stagingName(), Root: path.Join(r.diskDir(), diskTree), Volumes: volumes(dirs), Mounts: p.targets()}
+		want.Staged = &artifacts.Staged{Container: r.stagingName(), Volumes: map[string]string{}, Mounts: p.targets()}
+		for _, d := range dirs {
+			if d.volume {
+				want.Staged.Volumes[d.path] = path.Join(r.stagedTree(), d.place)
+			}
+		}
 	}
 	files, missed, err := artifacts.Collect(ctx, r.client, r.name, want)
 	if ctx.Err() != nil {

@@ -7,6 +7,8 @@ import (
 	"math"
 	"path"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/docker/docker/api/types/mount"
 
@@ -22,6 +24,7 @@ import (
 type directory struct {
 	path   string
 	volume bool
+	place  string // where it is filled, below the staged tree
 }
 
 // homes are the candidates for HOME, in order of preference.
@@ -71,7 +74,7 @@ func (p plan) directories(image dockerx.Image) ([]directory, error) {
 	var dirs []directory
 	for _, path := range slices.Compact(paths) {
 		if !p.mounted(path) {
-			dirs = append(dirs, directory{path: path, volume: p.needsVolume(path)})
+			dirs = append(dirs, directory{path: path, volume: p.needsVolume(path), place: strconv.Itoa(len(dirs))})
 		}
 	}
 	return dirs, nil
@@ -182,10 +185,10 @@ func shadowVolumes(image dockerx.Image) map[string]string {
 	return tmpfs
 }
 
-// tree returns what writes one tar with everything that the volumes hold, below the
-// directory root. First come their own roots, so that these belong to the user of the job, and so that no name
-// of the caller's stands at the front, where engines look for signs of
-// compression.
+// tree returns what writes one tar with everything that the volumes hold, each at its place
+// below the directory root. First come their own roots, so that these belong to the user of
+// the job, and so that no name of the caller's stands at the front, where engines look for
+// signs of compression.
 func (p plan) tree(root string, image dockerx.Image, dirs []directory) func(io.Writer) error {
 	claimed := p.claims(image, dirs).Below(p.inputDir)
 	return func(w io.Writer) error { return p.writeTree(w, root, dirs, claimed) }
@@ -193,12 +196,18 @@ func (p plan) tree(root string, image dockerx.Image, dirs []directory) func(io.W
 
 func (p plan) writeTree(w io.Writer, root string, dirs []directory, claimed claims.Names) error {
 	buffer := bufio.NewWriterSize(w, 64<<10)
-	tree := archive.NewRewriter(buffer, path.Join(root, p.inputDir), claimed)
+	place := func(d directory) string { return path.Join(root, d.place) }
+	input := dirs[slices.IndexFunc(dirs, func(d directory) bool { return d.path == p.inputDir })]
+	tree := archive.NewRewriter(buffer, place(input), claimed)
 	for _, d := range dirs {
 		if !d.volume {
 			continue
 		}
-		if err := tree.Directory(path.Join(root, d.path)); err != nil {
+		write := tree.Root
+		if inside, ok := strings.CutPrefix(d.path, p.inputDir+"/"); ok && input.volume {
+			write = func(place string) error { return tree.Mount(inside, place) }
+		}
+		if err := write(place(d)); err != nil {
 			return err
 		}
 	}

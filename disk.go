@@ -17,8 +17,11 @@ import (
 )
 
 // The disk has two entries, neither of them named by the caller: the tree with the
-// job's directories, at the paths that they have below "/" in the job's container, and
-// a file by which it is found out whether the disk is full.
+// job's directories, and a file by which it is found out whether the disk is full.
+//
+// The directories are side by side in the tree, also those that are inside one another in
+// the job's container. The engine looks up, on its host, where each of them is; below a
+// directory of the job's it would follow the job's links.
 const (
 	diskTree  = "tree"
 	diskProbe = "probe"
@@ -48,7 +51,7 @@ func (r *run) stageOnDisk(ctx context.Context, p plan, engine dockerx.Engine, im
 	}
 	inside := map[string]mount.Mount{}
 	for _, d := range dirs {
-		inside[d.path] = isolation.Part(path.Join(at, diskTree, d.path), d.path)
+		inside[d.path] = isolation.Part(path.Join(at, diskTree, d.place), d.path)
 	}
 	err = r.upload(ctx, p, r.stagingName(), r.diskDir(), p.tree(diskTree, image, dirs))
 	if noSpace(err) {
@@ -59,6 +62,9 @@ func (r *run) stageOnDisk(ctx context.Context, p plan, engine dockerx.Engine, im
 
 // diskDir is where the holder has the disk, a path that no image has.
 func (r *run) diskDir() string { return path.Join("/", r.name) }
+
+// stagedTree is where the staging container has the job's directories, each at its place.
+func (r *run) stagedTree() string { return path.Join(r.diskDir(), diskTree) }
 
 // createHolder makes the container that holds the disk, with its program. Its root
 // filesystem is read-only, so the program comes in through a volume of its own, which

@@ -27,9 +27,8 @@ func (r *run) stage(ctx context.Context, p plan, engine dockerx.Engine, image do
 
 // stageInVolumes creates the run's volumes, fills them, and returns the mounts of them for the
 // job's container, by directory. The upload goes through a container that never
-// starts, so nothing runs. In that container, every volume is mounted below one
-// directory that no image has, at the path that it will have below "/" in the job's
-// container. A volume inside InputDir thus gets its part of the tree automatically.
+// starts, so nothing runs. In that container the volumes are mounted side by side, below
+// one directory that no image has.
 func (r *run) stageInVolumes(ctx context.Context, p plan, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
 	inside, staged := map[string]mount.Mount{}, []mount.Mount{}
 	for _, d := range dirs {
@@ -39,7 +38,7 @@ func (r *run) stageInVolumes(ctx context.Context, p plan, image dockerx.Image, d
 				return nil, err
 			}
 			inside[d.path] = isolation.Volume(name, d.path, r.labels)
-			staged = append(staged, isolation.Volume(name, path.Join("/", r.name, d.path), r.labels))
+			staged = append(staged, isolation.Volume(name, path.Join(r.stagedTree(), d.place), r.labels))
 		}
 	}
 	name := r.stagingName()
@@ -47,5 +46,5 @@ func (r *run) stageInVolumes(ctx context.Context, p plan, image dockerx.Image, d
 	if err := r.createContainer(ctx, name, config, isolation.Staging(staged, shadowVolumes(image))); err != nil {
 		return nil, err
 	}
-	return inside, r.upload(ctx, p, name, "/", p.tree(r.name, image, dirs))
+	return inside, r.upload(ctx, p, name, "/", p.tree(r.stagedTree()[1:], image, dirs))
 }

@@ -61,8 +61,10 @@ func (r *run) stageForPodman(ctx context.Context, p plan, image dockerx.Image, d
 		return nil, nil
 	}
 	inside := map[string]mount.Mount{}
-	for _, v := range volumes(dirs) {
-		inside[v] = isolation.Part(path.Join(at, diskTree, v), v)
+	for _, d := range dirs {
+		if d.volume {
+			inside[d.path] = isolation.Part(path.Join(at, diskTree, d.place), d.path)
+		}
 	}
 	return inside, r.upload(ctx, p, r.stagingName(), dir, p.tree(diskTree, image, dirs))
 }

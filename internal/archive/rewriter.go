@@ -20,7 +20,8 @@ import (
 // parents, which the engine would otherwise create as root.
 type Rewriter struct {
 	out     *tar.Writer
-	prefix  string // such as "sandbox-1f…/workspace"
+	prefix  string // such as "sandbox-1f…/tree/0"
+	mounts  []mountPoint
 	claimed claims.Names
 	kinds   kinds
 	left    budget
@@ -28,8 +29,8 @@ type Rewriter struct {
 }
 
 // NewRewriter returns a Rewriter that writes to w, with the tree below the directory
-// prefix, in which some names are claimed. The first entry must be that directory: see
-// [Rewriter.Directory].
+// prefix, in which some names are claimed. The first entry must be that of a directory:
+// see [Rewriter.Root].
 func NewRewriter(w io.Writer, prefix string, claimed claims.Names) *Rewriter {
 	t := &Rewriter{
 		out: tar.NewWriter(w), prefix: prefix, claimed: claimed,
@@ -39,14 +40,33 @@ func NewRewriter(w io.Writer, prefix string, claimed claims.Names) *Rewriter {
 	return t
 }
 
-// Directory writes a directory by its name in the output: the tree's own root, or
-// that of another volume, which may be inside the tree.
-func (t *Rewriter) Directory(name string) error {
-	inside, ok := strings.CutPrefix(name, t.prefix+"/")
-	if !ok {
-		return t.emit("", &tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: 0o755}, nil)
+// Root writes a directory by its name in the output, such as prefix.
+func (t *Rewriter) Root(name string) error {
+	return t.emit("", &tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: 0o755}, nil)
+}
+
+// Mount puts a directory of the tree, and all below it, into another place of the output.
+// What is mounted from there needs a directory in the tree, too.
+func (t *Rewriter) Mount(dir, place string) error {
+	if err := t.parents(dir); err != nil {
+		return err
 	}
-	return t.parents(inside)
+	t.mounts = append(t.mounts, mountPoint{dir, place})
+	return t.Root(place)
+}
+
+// mountPoint is a directory of the tree that is elsewhere in the output.
+type mountPoint struct{ dir, place string }
+
+// place is where a name of the tree is in the output: the deepest mount point decides.
+func (t *Rewriter) place(name string) string {
+	at, place := "", path.Join(t.prefix, name)
+	for _, m := range t.mounts {
+		if below, ok := strings.CutPrefix(name, m.dir); ok && len(m.dir) > len(at) && (below == "" || below[0] == '/') {
+			at, place = m.dir, m.place+below
+		}
+	}
+	return place
 }
 
 // Copy copies the tree of a tar to the writer.
@@ -97,7 +117,7 @@ func (t *Rewriter) entry(h *tar.Header, body io.Reader) error {
 	if err := t.parents(path.Dir(name)); err != nil {
 		return err
 	}
-	out := &tar.Header{Typeflag: kind, Name: path.Join(t.prefix, name), ModTime: h.ModTime}
+	out := &tar.Header{Typeflag: kind, Name: t.place(name), ModTime: h.ModTime}
 	switch kind {
 	case tar.TypeReg:
 		out.Size, out.Mode = h.Size, fileMode(h)
@@ -165,7 +185,7 @@ func (t *Rewriter) parents(dir string) error {
 	if err := t.claimed.Check(dir, tar.TypeDir); err != nil {
 		return fmt.Errorf("its parent %q %w", dir, err)
 	}
-	return t.emit(dir, &tar.Header{Typeflag: tar.TypeDir, Name: path.Join(t.prefix, dir), Mode: 0o755}, nil)
+	return t.emit(dir, &tar.Header{Typeflag: tar.TypeDir, Name: t.place(dir), Mode: 0o755}, nil)
 }
 
 // linkTarget is the new name of a hard link's target, which must be a regular
@@ -178,5 +198,5 @@ func (t *Rewriter) linkTarget(target string) (string, error) {
 	if kind, ok := t.kinds.of(name); !ok || kind != tar.TypeReg {
 		return "", fmt.Errorf("hard link to %.*q, which is not a regular file earlier in the archive", MaxName, target)
 	}
-	return path.Join(t.prefix, name), nil
+	return t.place(name), nil
 }

@@ -27,7 +27,7 @@ func rewrite(input io.Reader) ([]byte, error) { return rewriteClaimed(input, nil
 func rewriteClaimed(input io.Reader, table claims.Table) ([]byte, error) {
 	var out bytes.Buffer
 	tree := NewRewriter(&out, treePrefix, table.Below(treeDir))
-	if err := tree.Directory(treePrefix); err != nil {
+	if err := tree.Root(treePrefix); err != nil {
 		return nil, err
 	}
 	if err := tree.Copy(input); err != nil {
@@ -74,6 +74,33 @@ func requireSafe(t testing.TB, archive []byte) map[string]*tar.Header {
 		_, err = io.Copy(io.Discard, in)
 		require.NoError(t, err)
 	}
+}
+
+// What is below a mount point goes to its place, and only there: the deepest one decides.
+func TestRewriterMounts(t *testing.T) {
+	var out bytes.Buffer
+	tree := NewRewriter(&out, "run/0", nil)
+	require.NoError(t, tree.Root("run/0"))
+	require.NoError(t, tree.Mount("a/vol", "run/1"))
+	require.NoError(t, tree.Mount("a/vol/inner", "run/2"))
+	require.NoError(t, tree.Copy(bytes.NewReader(tarball.Of(
+		tarball.File{Name: "a/vol/f"}, tarball.File{Name: "a/vol/inner/f"}, tarball.File{Name: "a/volume"},
+		tarball.File{Name: "a/vol/inner/g", Kind: tar.TypeLink, Link: "a/vol/f"},
+	))))
+	require.NoError(t, tree.Close())
+	var names []string
+	for in := tar.NewReader(&out); ; {
+		h, err := in.Next()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+		names = append(names, h.Name)
+		if h.Typeflag == tar.TypeLink {
+			require.Equal(t, "run/1/f", h.Linkname)
+		}
+	}
+	require.Equal(t, []string{"run/0/", "run/0/a/", "run/0/a/vol/", "run/1/", "run/1/inner/", "run/2/", "run/1/f", "run/2/f", "run/0/a/volume", "run/2/g"}, names)
 }
 
 func TestRewriterRewrites(t *testing.T) {

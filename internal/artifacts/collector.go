@@ -76,6 +76,7 @@ type collector struct {
 	seen      map[string]dockerx.FileInfo // paths that the engine was asked about
 	overlays  []Overlay
 	staged    *Staged
+	front     string            // what is in front of all names of the tar that is being read
 	hidden    []string          // directories below the one that is being read, which come for themselves
 	files     map[string][]byte // nil until there is one, as missed
 	missed    map[string]error

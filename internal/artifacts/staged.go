@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -15,11 +16,16 @@ import (
 
 // Staged is for Podman, which shows what is in a container's mounts only to who asks for a
 // path at or below one of them, each for itself, and has the top of one without a name. So
-// the run's volumes are read where they were filled: below Root in another container, each
-// at its own path.
+// the run's volumes are read where they were filled, in another container.
 type Staged struct {
-	Container, Root string
-	Volumes, Mounts []string // directories of the run, and mounts of the job
+	Container string
+	Volumes   map[string]string // directories of the run, and where Container has them
+	Mounts    []string          // of the job
+}
+
+// claims lists the volumes and mounts.
+func (s *Staged) claims() []string {
+	return slices.AppendSeq(slices.Clone(s.Mounts), maps.Keys(s.Volumes))
 }
 
 // inside lists the volumes and mounts that are strictly inside a directory.
@@ -27,7 +33,7 @@ func (s *Staged) inside(dir string) (found []string) {
 	if s == nil {
 		return nil
 	}
-	for _, claim := range slices.Concat(s.Volumes, s.Mounts) {
+	for _, claim := range s.claims() {
 		if claim != dir && validate.Within(claim, dir) {
 			found = append(found, claim)
 		}
@@ -43,13 +49,13 @@ func (c *collector) at(p string) (container, at string) {
 		return c.container, p
 	}
 	deepest := ""
-	for _, claim := range slices.Concat(s.Volumes, s.Mounts) {
+	for _, claim := range s.claims() {
 		if validate.Within(p, claim) && len(claim) > len(deepest) {
 			deepest = claim
 		}
 	}
-	if slices.Contains(s.Volumes, deepest) {
-		return s.Container, s.Root + p
+	if place, ok := s.Volumes[deepest]; ok {
+		return s.Container, place + strings.TrimPrefix(p, deepest)
 	}
 	return c.container, p
 }
@@ -70,10 +76,10 @@ func (c *collector) unaskable(p string) error {
 	return nil
 }
 
-// named tells how the first entry of Podman's tar of p is named: as p is, or not at all,
-// for the top of a mount. Any other name is that of what a link leads to.
+// named tells how the first entry of Podman's tar of p is named: as where p is, or not at
+// all, for the top of a mount. Any other name is that of what a link leads to.
 func (c *collector) named(p, name string) (bare bool, err error) {
-	if c.staged == nil || path.Clean(name) == path.Base(p) {
+	if _, at := c.at(p); c.staged == nil || path.Clean(name) == path.Base(at) {
 		return false, nil
 	}
 	if slices.Contains(c.staged.Mounts, p) {

@@ -37,6 +37,8 @@ func (c *collector) oneDirectory(ctx context.Context, p string) error {
 // tree reads the engine's tar of the directory p.
 func (c *collector) tree(p string, body io.Reader) error {
 	in, bare := archive.NewReader(body), false
+	_, at := c.at(p)
+	c.front = path.Base(at)
 	for first := true; ; first = false {
 		h, err := next(in)
 		if err == io.EOF {
@@ -49,7 +51,7 @@ func (c *collector) tree(p string, body io.Reader) error {
 			return fmt.Errorf("%q: %w", p, err)
 		}
 		if bare {
-			h.Name, h.Linkname = path.Join(path.Base(p), h.Name), path.Join(path.Base(p), h.Linkname)
+			h.Name, h.Linkname = path.Join(c.front, h.Name), path.Join(c.front, h.Linkname)
 		}
 		if err := c.treeEntry(p, h, in); err != nil {
 			return err
@@ -138,11 +140,11 @@ func next(in *archive.Reader) (*tar.Header, error) {
 }
 
 // below turns the name of an entry of the tar of dir into a path. The engine puts the last
-// component of dir in front of every name. If the job made dir a link to what Podman takes
+// component of where dir is in front of every name. If the job made dir a link to what Podman takes
 // for a pattern, Podman sends whatever matches.
 func (c *collector) below(dir, name string) (string, error) {
 	base, rest, _ := strings.Cut(strings.TrimSuffix(name, "/"), "/")
-	if base == path.Base(dir) && path.Clean("/"+rest) == "/"+rest {
+	if base == c.front && path.Clean("/"+rest) == "/"+rest {
 		return path.Join(dir, rest), nil
 	}
 	err := fmt.Errorf("%q: the engine sent an entry from outside it: %q", dir, name)
