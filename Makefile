@@ -119,7 +119,7 @@ test-vm:
 
 clean:
 	@! grep -F " $$(scripts/kept)/" /proc/self/mountinfo || { echo "something is mounted there" && exit 1; }
-	rm -rf bin "$$(scripts/kept)"
+	rm -rf --one-file-system bin "$$(scripts/kept)"
 
 # The engine's namespaces have no network, so all that must be downloaded is
 # downloaded before.

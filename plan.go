@@ -14,6 +14,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/stdio"
 	"github.com/synchestra-io/sandbox/internal/validate"
+	"github.com/synchestra-io/sandbox/isolation"
 )
 
 // plan is a valid Job: copied, with clean paths and every default filled in.
@@ -113,6 +114,9 @@ func (l Limits) checkEnforced(p *validate.FieldErrors, engine dockerx.Engine, ru
 	case engine.Seccomp == "unconfined" && !engine.KnowsBuiltin:
 		p.Add("%w: it runs containers without seccomp; start dockerd without --seccomp-profile=unconfined", ErrUnsupported)
 	}
+	if l.DiskMB > 0 && engine.Rootless && !engine.Podman {
+		p.Add("Limits.DiskMB %d: %w; rootless Docker mounts no part of a volume that has a size; use 0 for no cap", l.DiskMB, ErrUnsupported)
+	}
 	if _, known := engine.Runtimes[runtime]; runtime != "" && !known {
 		p.Add("Options.Runtime %q: %w; it has %v", runtime, ErrUnsupported, slices.Sorted(maps.Keys(engine.Runtimes)))
 	}
@@ -159,6 +163,11 @@ func (p plan) claims(image dockerx.Image, dirs []directory) claims.Table {
 	files := engineFiles
 	if p.podman {
 		files = podmanFiles
+		for _, dir := range isolation.PodmanTmpfs() {
+			if !p.mounted(dir) {
+				table.Directory(dir, "the engine's own directory")
+			}
+		}
 	}
 	for _, file := range files {
 		if !p.mounted(file) {

@@ -129,5 +129,11 @@ func (p plan) checkPodman(bad *validate.FieldErrors, engine dockerx.Engine, runt
 			bad.Add("Mounts[%d].Source %q: %w; Podman takes it for a pattern", i, m.Source, ErrUnsupported)
 		}
 		check(fmt.Sprintf("Mounts[%d].Target", i), m.Target)
+		for _, dir := range isolation.PodmanTmpfs() {
+			if m.Target != dir && validate.Within(dir, m.Target) {
+				bad.Add("Mounts[%d].Target %q: %w; Podman has %q of its own, and would make it in the source", i, m.Target, ErrUnsupported, dir)
+				break
+			}
+		}
 	}
 }

@@ -4,14 +4,19 @@ package behaviour_test
 
 import (
 	"bytes"
+	"io"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox"
 	"github.com/synchestra-io/sandbox/integration/internal/runtest"
+	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
@@ -25,6 +30,7 @@ func TestPodmanRefuses(t *testing.T) {
 		`InputDir "/a,b": `:         func(j *sandbox.Job) { j.InputDir = "/a,b" },
 		`Mounts[0].Source "/a:b": `: func(j *sandbox.Job) { j.Mounts = []sandbox.Mount{{Source: "/a:b", Target: "/c"}} },
 		`Mounts[0].Source "/a?": `:  func(j *sandbox.Job) { j.Mounts = []sandbox.Mount{{Source: "/a?", Target: "/c"}} },
+		`Mounts[0].Target "/var": `: func(j *sandbox.Job) { j.Mounts = []sandbox.Mount{{Source: "/a", Target: "/var"}} },
 		`Mounts[0].Target "/\"": `:  func(j *sandbox.Job) { j.Mounts = []sandbox.Mount{{Source: "/a", Target: `/"`}} },
 	} {
 		j := runtest.Shell("echo ran")
@@ -117,12 +123,56 @@ func TestPodmanOddNames(t *testing.T) {
 // Podman has files in /etc, too, and the input does not decide where they are.
 func TestPodmanFilesAreClaimed(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"passwd", "group"} {
+	for _, claimed := range []string{"/etc/passwd", "/etc/group", "/var/tmp", "/run/secrets"} {
 		j := runtest.Shell("echo ran")
-		j.InputDir = "/etc"
-		j.InputTar = bytes.NewReader(tarball.Of(symlink(name, "/workspace/x")))
-		refused(t, j, sandbox.OpStage, "/etc/"+name)
+		j.InputDir = path.Dir(claimed)
+		j.InputTar = bytes.NewReader(tarball.Of(symlink(path.Base(claimed), "/workspace/x")))
+		refused(t, j, sandbox.OpStage, claimed)
 	}
+}
+
+// No byte of the input is an order to Podman, or lost: it has keys for detaching.
+func TestPodmanPassesOnEveryByte(t *testing.T) {
+	t.Parallel()
+	all := make([]byte, 256)
+	for i := range all {
+		all[i] = byte(i)
+	}
+	big := strings.Repeat("x", 64<<10)
+	for _, parts := range [][]string{{"\x1f", big}, {"\x10", "\x11", big}, {"\x10\x11", big}, {string(all), big}} {
+		var readers []io.Reader
+		for _, part := range parts { // each is a Read of its own
+			readers = append(readers, strings.NewReader(part))
+		}
+		j := runtest.Shell("cat")
+		j.Stdin = io.MultiReader(readers...)
+		require.Equal(t, strings.Join(parts, ""), runtest.Output(t, j))
+	}
+}
+
+// An input that breaks off is no input that ends.
+func TestPodmanLosesTheInput(t *testing.T) {
+	t.Parallel()
+	p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
+		if strings.HasSuffix(x.Text, "/attach") && x.Request.FormValue("stdin") == "1" {
+			x.Copy = func(_ io.Writer, output io.Reader) { output.Read(make([]byte, 1)) } // and hangs up
+		}
+		x.Forward()
+	})
+	r, err := sandbox.New(sandbox.Options{Host: p.Host})
+	require.NoError(t, err)
+	defer r.Close()
+	b := bounds.Default()
+	b.Drain = time.Second
+	j := runtest.Shell("echo begun; wc -c; sleep 60")
+	input, writer := io.Pipe()
+	defer writer.Close()
+	j.Stdin = input
+	res, id, err := runtest.RunWith(bounds.With(t.Context(), b), r, j)
+	runtest.RequireOwnError(t, err, sandbox.OpWait)
+	require.ErrorContains(t, err, "Stdin: the connection to the engine broke")
+	require.Equal(t, 137, res.ExitCode)
+	require.Empty(t, enginetest.LeftOf(t, id))
 }
 
 // Where a directory of Podman's own would land in one of the run's, nothing runs.
@@ -137,4 +187,13 @@ func TestPodmanRefusesLinksOfTheImage(t *testing.T) {
 		require.ErrorIs(t, err, sandbox.ErrUnsupported)
 		require.ErrorContains(t, err, `"/`+name+`" is at`)
 	}
+}
+
+// A link by which Podman's directories only move, together, is usual.
+func TestPodmanTakesLinksOfTheImage(t *testing.T) {
+	t.Parallel()
+	j := runtest.Shell("echo ran >/tmp/x; cat /tmp/x")
+	j.Image = linkedImage(t, map[string]string{"run": "var/run"})
+	j.Collect = []string{"/tmp/x"}
+	require.Equal(t, "ran\n", runtest.Output(t, j))
 }

@@ -37,3 +37,12 @@ func TestUndelegated(t *testing.T) {
 	j.Limits = sandbox.Limits{PIDs: 50, Network: "none"}
 	require.Equal(t, "50\n", runtest.Output(t, j))
 }
+
+// Rootless Docker mounts no part of a volume that has a size, since such a volume is neither
+// shared nor a slave there.
+func TestRootlessRefusesDisk(t *testing.T) {
+	_, err := runtest.Do(t, runtest.ShellWithDisk("echo ran", 16))
+	runtest.RequireOwnError(t, err, sandbox.OpValidate)
+	require.ErrorIs(t, err, sandbox.ErrUnsupported)
+	require.ErrorContains(t, err, "Limits.DiskMB 16: ")
+}

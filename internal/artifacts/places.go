@@ -32,12 +32,23 @@ func Overlays(ctx context.Context, client *dockerx.Client, container string, mou
 			return nil, err
 		}
 		for k := range i {
-			if (places[i] != dir || places[k] != mounted[k]) && validate.Overlap(places[i], places[k]) {
+			if validate.Overlap(places[i], places[k]) && !sameWay(mounted[k], dir, places[k], places[i]) {
 				found = append(found, Overlay{[2]string{mounted[k], dir}, [2]string{places[k], places[i]}})
 			}
 		}
 	}
 	return found, nil
+}
+
+// sameWay tells whether one of a and b is inside the other by the same names as one of their
+// places is.
+func sameWay(a, b, atA, atB string) bool {
+	inside := func(a, b, atA, atB string) bool {
+		way, named := strings.CutPrefix(b, a+"/")
+		is, placed := strings.CutPrefix(atB, atA+"/")
+		return named && placed && way == is
+	}
+	return inside(a, b, atA, atB) || inside(b, a, atB, atA)
 }
 
 // Concerns tells whether a directory is one of the two.

@@ -30,17 +30,24 @@ func (c *Client) Attach(ctx context.Context, name string, stdin bool) (*Attachme
 	if stdin && c.podman.Load() {
 		return c.attachPodman(ctx, name)
 	}
-	return c.attach(ctx, name, container.AttachOptions{Stream: true, Stdin: stdin, Stdout: true, Stderr: true})
+	return c.attach(ctx, name, stdin)
 }
 
-func (c *Client) attach(ctx context.Context, name string, options container.AttachOptions) (*Attachment, error) {
+func (c *Client) attach(ctx context.Context, name string, stdin bool) (*Attachment, error) {
+	return c.hijack(ctx, name, func(ctx context.Context) (types.HijackedResponse, error) {
+		return c.api().ContainerAttach(ctx, name, container.AttachOptions{Stream: true, Stdin: stdin, Stdout: true, Stderr: true})
+	})
+}
+
+// hijack makes an attachment of a connection that attach makes.
+func (c *Client) hijack(ctx context.Context, name string, attach func(context.Context) (types.HijackedResponse, error)) (*Attachment, error) {
 	call, cancel := c.short(ctx)
 	defer cancel()
 	// The SDK hands its context to the dialer only; a context that is marked
 	// closes the connection for the whole life of the attachment.
-	conn, abort := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), hijack{}, true))
+	conn, abort := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), hijacking{}, true))
 	stop := context.AfterFunc(call, abort)
-	attached, err := c.api().ContainerAttach(conn, name, options)
+	attached, err := attach(conn)
 	if !stop() {
 		err = cause(call, context.Cause(call))
 	}
@@ -84,6 +91,16 @@ func (a *Attachment) CloseWrite() error {
 		return a.input.conn.CloseWrite()
 	}
 	return a.conn.CloseWrite()
+}
+
+// InputEnded is closed when a connection for the input alone has ended; nil = there is
+// none. The engine ends it with the container, and not because the command has closed its
+// input.
+func (a *Attachment) InputEnded() <-chan struct{} {
+	if a.input == nil {
+		return nil
+	}
+	return a.input.ended
 }
 
 // Close ends the stream; a Demultiplex or Write under way returns.

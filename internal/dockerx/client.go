@@ -130,6 +130,8 @@ type Engine struct {
 
 	// Podman tells that it is Podman's Docker-compatible service.
 	Podman bool
+	// Rootless tells that a user runs it who is not root.
+	Rootless bool
 
 	ahead time.Duration // of its clock, before this machine's
 }

@@ -116,9 +116,12 @@ func (c *Client) Started(ctx context.Context, name string) (at time.Time, runnin
 func (c *Client) inspect(ctx context.Context, name string) (container.InspectResponse, error) {
 	ctx, cancel := c.short(ctx)
 	defer cancel()
-	found, err := c.api().ContainerInspect(ctx, name)
+	found, raw, err := c.api().ContainerInspectWithRaw(ctx, name, false)
 	if err == nil && (found.ContainerJSONBase == nil || found.State == nil) {
 		err = errors.New("the engine's answer has no container state")
+	}
+	if err == nil && c.podman.Load() {
+		err = checkPodmanCgroups(raw)
 	}
 	if errdefs.IsNotFound(err) {
 		return found, err

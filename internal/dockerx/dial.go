@@ -10,8 +10,8 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// hijack marks the context of a call that takes over its connection.
-type hijack struct{}
+// hijacking marks the context of a call that takes over its connection.
+type hijacking struct{}
 
 // pool counts the connections that calls share. Those that are hijacked do not belong to
 // it. The zero value is ready to use.
@@ -58,7 +58,7 @@ func (p *pool) dialFor(c *client.Client) error {
 		if err != nil {
 			return nil, err
 		}
-		hijacked := ctx.Value(hijack{}) != nil
+		hijacked := ctx.Value(hijacking{}) != nil
 		if hijacked {
 			plain := conn
 			context.AfterFunc(ctx, func() { plain.Close() })

@@ -2,16 +2,15 @@ package dockerx
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
 	"strings"
 
 	"github.com/docker/docker/api/types"
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 )
 
@@ -35,37 +34,38 @@ func (e Engine) CommandStatus(status int, output []byte) int {
 	return 126
 }
 
-// unguessableKeys is a sequence of keys in no input. When it comes, byte by byte, Podman
-// ends the attachment, and its usual one is of two keys. The first one is rare: Podman keeps
-// it back until it sees what follows.
-func unguessableKeys() string {
-	return "ctrl-_," + strings.Join(strings.Split(strings.ToLower(rand.Text()), ""), ",")
-}
-
 // podmanInput is a connection for the input alone. If the command leaves some of it unread,
 // Podman loses what it has yet to send on that connection, and says nothing.
 type podmanInput struct {
-	conn    types.HijackedResponse
-	drained chan struct{}
+	conn  types.HijackedResponse
+	ended chan struct{}
 }
 
 // attachPodman attaches twice: for the output, and for the input.
 func (c *Client) attachPodman(ctx context.Context, name string) (*Attachment, error) {
-	both := container.AttachOptions{Stream: true, Stdout: true, Stderr: true}
-	a, err := c.attach(ctx, name, both)
+	a, err := c.attach(ctx, name, false)
 	if err != nil {
 		return nil, err
 	}
-	// The output comes there, too, and is thrown away: unread, it would block the command.
-	both.Stdin, both.DetachKeys = true, unguessableKeys()
-	second, err := c.attach(ctx, name, both)
+	second, err := c.hijack(ctx, name, func(ctx context.Context) (types.HijackedResponse, error) {
+		// The output comes there, too, and is thrown away: unread, it would block the
+		// command. Podman takes some keys in the input for an order to detach, unless it is
+		// told that there are none; the SDK leaves out what is empty.
+		at := "http://" + client.DummyHost + "/v" + c.api().ClientVersion() + "/containers/" + name +
+			"/attach?stream=1&stdin=1&stdout=1&stderr=1&detachKeys="
+		conn, err := c.api().DialHijack(ctx, at, "tcp", nil)
+		if err != nil {
+			return types.HijackedResponse{}, err
+		}
+		return types.NewHijackedResponse(conn, ""), nil
+	})
 	if err != nil {
 		a.Close()
 		return nil, err
 	}
 	a.input = &podmanInput{second.conn, make(chan struct{})}
-	go func() {
-		defer close(a.input.drained)
+	go func() { // close waits for it
+		defer close(a.input.ended)
 		io.Copy(io.Discard, second.r)
 	}()
 	return a, nil
@@ -73,7 +73,7 @@ func (c *Client) attachPodman(ctx context.Context, name string) (*Attachment, er
 
 func (p *podmanInput) close() {
 	p.conn.Close()
-	<-p.drained
+	<-p.ended
 }
 
 // initFailure tells why Podman cannot prepare a container for its start, nil = it can.
@@ -86,10 +86,7 @@ func (c *Client) initFailure(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	at.Scheme = "http"
-	if tr, ok := c.calls.Transport.(*http.Transport); ok && tr.TLSClientConfig != nil {
-		at.Scheme = "https"
-	}
+	at.Scheme = "http"                      // TLS is the dialer's
 	if at.Host == "" || at.Host[0] == '/' { // a socket's path
 		at.Host = client.DummyHost
 	}
@@ -108,6 +105,17 @@ func (c *Client) initFailure(ctx context.Context, name string) error {
 		return nil
 	}
 	return errors.New(said.Message)
+}
+
+// checkPodmanCgroups refuses a container for which Podman enforces no limits, although it
+// reports them. It says so at a place that Docker does not have.
+func checkPodmanCgroups(answer []byte) error {
+	var said struct{ HostConfig struct{ Cgroups string } }
+	err := json.Unmarshal(answer, &said)
+	if mode := said.HostConfig.Cgroups; mode != "" && mode != "default" {
+		err = fmt.Errorf(`%w: cgroups are %q in Podman's containers.conf; want "enabled"`, ErrUnsupported, mode)
+	}
+	return err
 }
 
 // describeLinks makes of Podman's description of a path one like Docker's: it has another

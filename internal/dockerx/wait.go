@@ -72,7 +72,7 @@ func (c *Client) receive(ctx context.Context, name string, results <-chan contai
 		case r := <-results:
 			return exitOf(r)
 		case err := <-errs:
-			return Exit{Err: err}
+			return Exit{Err: err, Broke: true}
 		case <-look:
 			state, err := c.Inspect(ctx, name)
 			if err != nil || state.Running {
@@ -84,7 +84,7 @@ func (c *Client) receive(ctx context.Context, name string, results <-chan contai
 				return exitOf(r)
 			case err := <-errs:
 				if !errors.Is(err, context.Canceled) { // the connection had broken before
-					return Exit{Err: err}
+					return Exit{Err: err, Broke: true}
 				}
 			}
 			return exitOf(container.WaitResponse{StatusCode: int64(state.ExitCode)})
@@ -115,7 +115,6 @@ const podmanLook = 500 * time.Millisecond
 // wait whose connection broke says nothing at all. One answer may be lost: it
 // gives up on an engine that has been silent for the bound of two calls.
 func (c *Client) confirm(ctx context.Context, name string, e Exit) Exit {
-	e.Broke = e.Err != nil
 	patience := 2 * bounds.From(ctx).Call
 	silence := time.Now().Add(patience)
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, time.Second) {

@@ -150,7 +150,7 @@ func TestConfirmWaitsForALongRun(t *testing.T) {
 		inTurn(now).serve(w, r)
 	}})
 	inTime(t, func() {
-		exit := engine.confirm(bounds.With(ample, bounds.Bounds{Call: bound}), "c", Exit{Err: io.ErrUnexpectedEOF})
+		exit := engine.confirm(bounds.With(ample, bounds.Bounds{Call: bound}), "c", Exit{Err: io.ErrUnexpectedEOF, Broke: true})
 		require.NoError(t, exit.Err)
 		require.Equal(t, 7, exit.Code)
 		require.True(t, exit.Broke)

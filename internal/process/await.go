@@ -14,6 +14,9 @@ import (
 // container, or ended as the connection to the engine broke.
 var ErrOutputLost = errors.New("output lost")
 
+// errInputLost is not seen if the container ends at once after it, as if that ended the input.
+var errInputLost = errors.New("Stdin: the connection to the engine broke while the container was running")
+
 // end is how a command came to its end.
 type end struct {
 	exit        dockerx.Exit
@@ -27,13 +30,13 @@ type end struct {
 // fails, it kills the container and waits again. What finds the command ended by
 // itself has not cut it off.
 func (p *process) await(ctx context.Context, timeout time.Duration) (e end) {
-	var expired, orphaned <-chan time.Time
+	var expired, orphaned, cut <-chan time.Time
 	if timeout > 0 {
 		timer := time.NewTimer(timeout)
 		defer timer.Stop()
 		expired = timer.C
 	}
-	drained, fed := p.drained, p.fed
+	drained, fed, inputEnded := p.drained, p.fed, p.stream.InputEnded()
 	for ended := false; !ended; {
 		ended = true
 		select {
@@ -47,6 +50,10 @@ func (p *process) await(ctx context.Context, timeout time.Duration) (e end) {
 			drained, orphaned, ended = nil, time.After(p.bounds.Drain), false
 		case <-orphaned:
 			e.killFor(p, fmt.Errorf("%w: the stream ended while the container was still running", ErrOutputLost))
+		case <-inputEnded:
+			inputEnded, cut, ended = nil, time.After(p.bounds.Drain), false
+		case <-cut:
+			e.killFor(p, errInputLost)
 		case failed := <-p.out.Failed():
 			if !e.killFor(p, failed) {
 				e.undelivered = failed
