@@ -20,10 +20,10 @@ import (
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
-// disks are the sizes of disks with which a test is run: 0 is none. Podman refuses others,
-// see TestPodmanRefuses.
+// disks are the sizes of disks with which a test is run: 0 is none. Podman and rootless
+// Docker refuse others, see TestPodmanRefuses and TestRootlessRefuses.
 func disks() []int64 {
-	if enginetest.Podman() {
+	if enginetest.Podman() || enginetest.Rootless() {
 		return []int64{0}
 	}
 	return []int64{0, 16}

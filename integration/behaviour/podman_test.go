@@ -170,7 +170,7 @@ func TestPodmanLosesTheInput(t *testing.T) {
 	j.Stdin = input
 	res, id, err := runtest.RunWith(bounds.With(t.Context(), b), r, j)
 	runtest.RequireOwnError(t, err, sandbox.OpWait)
-	require.ErrorContains(t, err, "Stdin: the connection to the engine broke")
+	require.ErrorContains(t, err, "input lost: its connection to the engine broke")
 	require.Equal(t, 137, res.ExitCode)
 	require.Empty(t, enginetest.LeftOf(t, id))
 }

@@ -63,7 +63,7 @@ func TestCancelIsAnError(t *testing.T) {
 			return ctx, func() { cancel(why) }
 		}, why},
 		"deadline": {func(ctx context.Context) (context.Context, func()) {
-			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+			ctx, cancel := context.WithTimeout(ctx, bound) // enough for the start
 			return ctx, func() { <-ctx.Done(); cancel() }
 		}, context.DeadlineExceeded},
 	} {

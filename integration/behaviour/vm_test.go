@@ -40,7 +40,7 @@ func TestUndelegated(t *testing.T) {
 
 // Rootless Docker mounts no part of a volume that has a size, since such a volume is neither
 // shared nor a slave there.
-func TestRootlessRefusesDisk(t *testing.T) {
+func TestRootlessRefuses(t *testing.T) {
 	_, err := runtest.Do(t, runtest.ShellWithDisk("echo ran", 16))
 	runtest.RequireOwnError(t, err, sandbox.OpValidate)
 	require.ErrorIs(t, err, sandbox.ErrUnsupported)

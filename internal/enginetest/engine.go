@@ -61,6 +61,12 @@ var Podman = sync.OnceValue(func() bool {
 	return err == nil && slices.ContainsFunc(version.Components, func(c types.ComponentVersion) bool { return c.Name == "Podman Engine" })
 })
 
+// Rootless tells whether the engine is Docker's, run by a user who is not root.
+var Rootless = sync.OnceValue(func() bool {
+	info, err := API.Info(context.Background())
+	return err == nil && !Podman() && slices.Contains(info.SecurityOptions, "name=rootless")
+})
+
 // Host is the engine's address.
 func Host() string { return API.DaemonHost() }
 

@@ -15,7 +15,7 @@ import (
 var ErrOutputLost = errors.New("output lost")
 
 // errInputLost is not seen if the container ends at once after it, as if that ended the input.
-var errInputLost = errors.New("Stdin: the connection to the engine broke while the container was running")
+var errInputLost = errors.New("input lost: its connection to the engine broke while the container was running")
 
 // end is how a command came to its end.
 type end struct {
