@@ -20,7 +20,7 @@ import (
 )
 
 // directory is a writable directory of a run. It is tmpfs unless something must
-// cross it: input on its way in, artifacts on their way out.
+// cross it: input on its way in, artifacts on their way out, files from Setup to Cmd.
 type directory struct {
 	path   string
 	volume bool
@@ -96,9 +96,10 @@ func volumes(dirs []directory) (list []string) {
 	return list
 }
 
-// needsVolume tells whether something must cross a directory: input, or artifacts.
+// needsVolume tells whether something must cross a directory: input, artifacts, or what
+// Setup leaves there.
 func (p plan) needsVolume(dir string) bool {
-	if p.limits.DiskMB > 0 || p.input != nil && validate.Within(dir, p.inputDir) {
+	if p.limits.DiskMB > 0 || p.hasSetup() || p.input != nil && validate.Within(dir, p.inputDir) {
 		return true
 	}
 	return slices.ContainsFunc(p.collect, func(c string) bool { return validate.Overlap(c, dir) })
@@ -148,7 +149,7 @@ func (p plan) preset(dirs []directory, staged map[string]mount.Mount, engine doc
 	preset.NanoCPUs = p.limits.nanoCPUs(engine.CPUs)
 	preset.MemoryBytes = p.limits.MemoryMB << 20
 	preset.PidsLimit = p.limits.PIDs
-	preset.NetworkMode = p.limits.Network
+	preset.NetworkMode = p.network
 	preset.Tmpfs = map[string]string{}
 	preset.Runtime = runtime
 	preset.FileBytes = p.limits.fileBytes()
@@ -189,8 +190,8 @@ func shadowVolumes(image dockerx.Image) map[string]string {
 // below the directory root. First come their own roots, so that these belong to the user of
 // the job, and so that no name of the caller's stands at the front, where engines look for
 // signs of compression.
-func (p plan) tree(root string, image dockerx.Image, dirs []directory) func(io.Writer) error {
-	claimed := p.claims(image, dirs).Below(p.inputDir)
+func (p plan) tree(root string, image dockerx.Image, dirs []directory, podman bool) func(io.Writer) error {
+	claimed := p.claims(image, dirs, podman).Below(p.inputDir)
 	return func(w io.Writer) error { return p.writeTree(w, root, dirs, claimed) }
 }
 

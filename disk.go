@@ -53,7 +53,7 @@ func (r *run) stageOnDisk(ctx context.Context, p plan, engine dockerx.Engine, im
 	for _, d := range dirs {
 		inside[d.path] = isolation.Part(path.Join(at, diskTree, d.place), d.path)
 	}
-	err = r.upload(ctx, p, r.stagingName(), r.diskDir(), p.tree(diskTree, image, dirs))
+	err = r.upload(ctx, p, r.stagingName(), r.diskDir(), p.tree(diskTree, image, dirs, false))
 	if noSpace(err) {
 		err = fmt.Errorf("InputTar does not fit into Limits.DiskMB %d: %w", p.limits.DiskMB, err)
 	}

@@ -12,7 +12,8 @@
 //	})
 //
 // A run has eight steps: plan the job, ensure the image, stage the input, harden,
-// create the container, run it, collect the artifacts, fill in the [Result].
+// create the container, run it, collect the artifacts, fill in the [Result]. With
+// [Job.Setup] another command runs before, in a container of its own.
 //
 // # Security model
 //
@@ -71,7 +72,7 @@
 //
 // /workspace, /tmp, InputDir and the image's VOLUMEs are writable unless a mount
 // covers them, and files in them can be executed. If input goes into a directory or
-// an artifact comes out of it, it is a volume; otherwise it is tmpfs, and its content
+// an artifact comes out of it, or if there is a [Job.Setup], it is a volume; otherwise it is tmpfs, and its content
 // counts against [Limits.MemoryMB]. HOME is a writable directory outside InputDir. If
 // the image sets GOPATH, GOMODCACHE is below HOME. If the owner of the image's own
 // /tmp or /workspace may not write to it, runc 1.1 gives the tmpfs the same mode; the

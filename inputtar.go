@@ -46,5 +46,5 @@ func (r *run) stageInVolumes(ctx context.Context, p plan, image dockerx.Image, d
 	if err := r.createContainer(ctx, name, config, isolation.Staging(staged, shadowVolumes(image))); err != nil {
 		return nil, err
 	}
-	return inside, r.upload(ctx, p, name, "/", p.tree(r.stagedTree()[1:], image, dirs))
+	return inside, r.upload(ctx, p, name, "/", p.tree(r.stagedTree()[1:], image, dirs, false))
 }

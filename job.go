@@ -82,6 +82,9 @@ type Job struct {
 	// While a Write blocks and more than a megabyte of output is waiting, the
 	// engine cannot report the command's own exit: give such a job a Timeout.
 	Stdout, Stderr io.Writer
+	// Setup is a command that runs first, with a network of its own; the zero value is
+	// none.
+	Setup Setup
 }
 
 // Mount is a bind mount. File systems mounted below its source are not included.

@@ -120,9 +120,6 @@ func (l Limits) check(p *validate.FieldErrors) {
 		p.Add("Limits.DiskMB %d: want a number of MiB, or 0 for no cap", l.DiskMB)
 	}
 	if l.Network != "" {
-		p.Network(l.Network)
+		p.Network("Limits.Network", l.Network)
 	}
 }
-
-// userDefined tells whether the engine has to be asked about the network.
-func (l Limits) userDefined() bool { return l.Network != "none" && l.Network != DefaultNetwork }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containerd/errdefs"
 
@@ -21,16 +22,22 @@ import (
 type plan struct {
 	image    string
 	pull     bool
-	cmd      []string
-	env      map[string]string
+	command          // the job's
+	setup    command // that runs before it; its cmd is empty if there is none
 	workDir  string
 	mounts   []Mount
 	input    *stdio.Source
 	inputDir string
 	collect  []string
 	limits   Limits
-	podman   bool // runs it
+}
 
+// command is what runs in one container.
+type command struct {
+	cmd            []string
+	env            map[string]string
+	network        string
+	timeout        time.Duration
 	stdin          *stdio.Source
 	stdout, stderr io.Writer
 }
@@ -40,22 +47,26 @@ type plan struct {
 func newPlan(j Job, engineHost string, others ...string) (plan, error) {
 	var bad validate.FieldErrors
 	p := plan{
-		cmd:     slices.Clone(j.Cmd),
-		env:     maps.Clone(j.Env),
 		workDir: bad.OptionalPath("WorkDir", j.WorkDir),
 		input:   stdio.NewSource(j.InputTar),
 		limits:  j.Limits.withDefaults(),
-		stdin:   stdio.NewSource(j.Stdin), stdout: j.Stdout, stderr: j.Stderr,
+	}
+	p.command = command{
+		cmd: slices.Clone(j.Cmd), env: maps.Clone(j.Env), network: p.limits.Network, timeout: p.limits.Timeout,
+		stdin: stdio.NewSource(j.Stdin), stdout: j.Stdout, stderr: j.Stderr,
 	}
 	p.image, p.pull = bad.Image(j.Image)
-	bad.Command(j.Cmd)
-	bad.Environment(j.Env)
+	bad.Command("Cmd", j.Cmd)
+	bad.Environment("Env", j.Env)
 	j.Limits.check(&bad)
 	if p.inputDir = bad.OptionalPath("InputDir", j.InputDir); p.inputDir == "" {
 		p.inputDir = DefaultInputDir
 	}
 	p.collect = bad.Collect(j.Collect)
 	p.setMounts(j.Mounts, &bad)
+	if p.setup = j.Setup.plan(&bad, j.Env); p.hasSetup() {
+		p.checkSources(&bad)
+	}
 	bad.HostPaths(p.sources(), engineHost, slices.Concat(validate.EnginePaths, others))
 	if j.InputTar != nil || j.InputDir != "" {
 		bad.InputDir(p.inputDir, p.targets())
@@ -98,9 +109,15 @@ func (p plan) preflight(ctx context.Context, client *dockerx.Client, engine dock
 	if engine.Podman {
 		p.checkPodman(&bad, engine, runtime)
 	}
-	if p.limits.userDefined() {
-		if err := client.CheckNetwork(ctx, p.limits.Network); err != nil {
-			bad.Add("Limits.Network %w", err)
+	networks := map[string]string{"Limits.Network": p.network}
+	if p.hasSetup() {
+		networks["Setup.Network"] = p.setup.network
+	}
+	for _, field := range slices.Sorted(maps.Keys(networks)) {
+		if name := networks[field]; name != "none" && name != DefaultNetwork {
+			if err := client.CheckNetwork(ctx, name); err != nil {
+				bad.Add("%s %w", field, err)
+			}
 		}
 	}
 	return bad.Err()
@@ -133,15 +150,15 @@ func (l Limits) checkEnforced(p *validate.FieldErrors, engine dockerx.Engine, ru
 	}
 }
 
-// claims is the table of who owns which path of the run. workDir and imageVolumes are
-// the image's, dirs the run's writable directories.
+// claims is the table of who owns which path of the run, on Podman or Docker. dirs are the
+// run's writable directories.
 //
 // Collect paths are not in it. The engine looks at them only after the command has
 // ended, when links at or above them are not followed. The command could make such
 // links itself, and an input may contain a file that it writes again and that is
 // collected. The names that this package gives to its own objects are random: the input
 // cannot know them, and none of them is inside InputDir.
-func (p plan) claims(image dockerx.Image, dirs []directory) claims.Table {
+func (p plan) claims(image dockerx.Image, dirs []directory, podman bool) claims.Table {
 	var table claims.Table
 	for i, m := range p.mounts {
 		table.Directory(m.Target, fmt.Sprintf("Mounts[%d].Target", i))
@@ -161,7 +178,7 @@ func (p plan) claims(image dockerx.Image, dirs []directory) claims.Table {
 		table.Directory(image.WorkDir, "the image's WORKDIR")
 	}
 	files := engineFiles
-	if p.podman {
+	if podman {
 		files = podmanFiles
 		for _, dir := range isolation.PodmanTmpfs() {
 			if !p.mounted(dir) {
@@ -183,6 +200,9 @@ var engineFiles = []string{"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/
 // explainCreate names the field when only the engine can tell that a working
 // directory is a file, or that a mount's source is missing.
 func (p plan) explainCreate(err error) error {
+	if err == nil {
+		return nil
+	}
 	if p.workDir != "" && strings.HasSuffix(err.Error(), "Cannot mkdir: "+p.workDir+" is not a directory") {
 		return fmt.Errorf("WorkDir %q is a file in the image; want a directory: %w", p.workDir, err)
 	}
@@ -201,10 +221,17 @@ func absentSource(i int, m Mount, err error) error {
 	return fmt.Errorf("Mounts[%d].Source %q does not exist on the engine's host; create it first: %w", i, m.Source, err)
 }
 
-// checkArguments checks the size of what the command is started with, together with what
+// checkArguments checks the size of what the commands are started with, together with what
 // the image and the engine add.
 func (p plan) checkArguments(bad *validate.FieldErrors, image dockerx.Image) {
-	env := p.environ(p.home(), image.Env)
+	p.command.checkArguments(bad, "Cmd and Env", p.home(), image)
+	if p.hasSetup() {
+		p.setup.checkArguments(bad, "Setup.Cmd, Setup.Env and Env", p.home(), image)
+	}
+}
+
+func (c command) checkArguments(bad *validate.FieldErrors, fields, home string, image dockerx.Image) {
+	env := c.environ(home, image.Env)
 	set := map[string]bool{}
 	for _, e := range env {
 		name, _, _ := strings.Cut(e, "=")
@@ -216,19 +243,19 @@ func (p plan) checkArguments(bad *validate.FieldErrors, image dockerx.Image) {
 			others = append(others, e)
 		}
 	}
-	bad.Arguments(p.cmd, env, others)
+	bad.Arguments(fields, c.cmd, env, others)
 }
 
 // usualPath is what the engine adds if nobody sets a PATH.
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // environ is the container's environment beside the image's own.
-func (p plan) environ(home string, imageEnv []string) []string {
-	env := maps.Clone(p.env)
+func (c command) environ(home string, imageEnv []string) []string {
+	env := maps.Clone(c.env)
 	if env == nil {
 		env = map[string]string{}
 	}
-	for name, value := range toolchainEnv(home, imageEnv, p.env) {
+	for name, value := range toolchainEnv(home, imageEnv, c.env) {
 		if _, set := env[name]; !set {
 			env[name] = value
 		}

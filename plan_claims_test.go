@@ -45,7 +45,7 @@ func TestPlanClaims(t *testing.T) {
 					want.File(file, "the engine's own file")
 				}
 			}
-			require.Equal(t, want, p.claims(image, found))
+			require.Equal(t, want, p.claims(image, found, false))
 		})
 	}
 }

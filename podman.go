@@ -33,7 +33,6 @@ var podmanFiles = []string{
 // of directories in it. It also has the seccomp profile, of which Podman wants the name of
 // a file on its host.
 func (r *run) stageForPodman(ctx context.Context, p plan, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
-	p.podman = true
 	volume, dir := r.name+"-0", r.diskDir()
 	at, err := r.createVolume(ctx, volume, nil)
 	if err != nil {
@@ -66,7 +65,7 @@ func (r *run) stageForPodman(ctx context.Context, p plan, image dockerx.Image, d
 			inside[d.path] = isolation.Part(path.Join(at, diskTree, d.place), d.path)
 		}
 	}
-	return inside, r.upload(ctx, p, r.stagingName(), dir, p.tree(diskTree, image, dirs))
+	return inside, r.upload(ctx, p, r.stagingName(), dir, p.tree(diskTree, image, dirs, true))
 }
 
 // findOverlays finds the overlays of the run, in the container that has none of its

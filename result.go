@@ -44,4 +44,13 @@ type Result struct {
 	// DiskFull is true if Limits.DiskMB was used up when the command ended. It is
 	// false if the command reached the cap but made room again.
 	DiskFull bool
+	// SetupFailed is true if Cmd was not started, because Job.Setup exited with another
+	// status than 0 or was killed. ExitCode, TimedOut, OOMKilled, Duration and DiskFull
+	// are then Setup's, and Logs, Artifacts and Uncollected are empty.
+	SetupFailed bool
+	// SetupLogs is Setup's output, as Logs is Cmd's, with a cap of Limits.LogBytes of its
+	// own.
+	SetupLogs []byte
+	// SetupLogsDropped is the number of bytes of output that are missing from SetupLogs.
+	SetupLogsDropped int64
 }

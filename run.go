@@ -18,6 +18,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/internal/process"
 	"github.com/synchestra-io/sandbox/internal/verify"
+	"github.com/synchestra-io/sandbox/isolation"
 )
 
 // run is one run: its name, from which the names of all its objects derive, and
@@ -71,7 +72,7 @@ func (r *run) prepare(ctx context.Context, p plan, engine dockerx.Engine, image 
 		expires = r.client.Time(engine, time.Now()).Add(left)
 	}
 	r.labels = owner.Labels(r.id, expires)
-	owner.Limits{Timeout: p.limits.Timeout, Ending: r.endingTime(), Reading: p.readingTime()}.Label(r.labels)
+	owner.Limits{Timeout: p.timeout, Ending: r.endingTime(), Reading: p.readingTime()}.Label(r.labels)
 	r.engine, r.platform = engine, image.Platform
 	r.sent = verify.Sent{
 		Image: &verify.Image{
@@ -119,6 +120,13 @@ func (r *run) createContainer(ctx context.Context, name string, config *containe
 	})
 }
 
+// createCommand makes a container for one of the run's commands.
+func (r *run) createCommand(ctx context.Context, name string, labels map[string]string, c command, p plan, image dockerx.Image, preset isolation.Preset) error {
+	preset.NetworkMode = c.network
+	config := isolation.Config(image.ID, c.cmd, c.environ(p.home(), image.Env), p.workDir, labels, c.stdin != nil)
+	return p.explainCreate(r.createContainer(ctx, name, config, preset.HostConfig()))
+}
+
 // create pushes the removal before it makes the object. When the engine's
 // answer is lost, the removal has to reckon with an object that appears late.
 func (r *run) create(ctx context.Context, remove func(context.Context, time.Duration) error, do func(context.Context) error) error {
@@ -141,7 +149,10 @@ func (r *run) create(ctx context.Context, remove func(context.Context, time.Dura
 // checkCreated looks at the job's container before its start: whether it has the volumes
 // that were filled, and whether links of the image's hide one directory by another.
 func (r *run) checkCreated(ctx context.Context, p plan, dirs []directory, staged map[string]mount.Mount) error {
-	if err := r.checkStaged(ctx, p, staged); err != nil || len(p.collect) == 0 || r.engine.Podman {
+	if err := r.checkStaged(ctx, p, staged); err != nil {
+		return err
+	}
+	if err := r.checkWorkDir(ctx, p); err != nil || len(p.collect) == 0 || r.engine.Podman {
 		return err
 	}
 	var err error
@@ -168,20 +179,35 @@ func (r *run) checkStaged(ctx context.Context, p plan, staged map[string]mount.M
 	return nil
 }
 
-// execute runs the created container to its end and fills in the Result's exit
-// status, output and causes. An error in the outcome alone leaves the run complete.
-func (r *run) execute(ctx context.Context, p plan, res *Result) (process.Outcome, error) {
-	out, err := process.Run(ctx, r.client, r.name, process.Options{
-		Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, LogBytes: p.limits.LogBytes,
-		Timeout: p.limits.Timeout, MemoryCapped: p.limits.MemoryMB > 0, Ending: r.ending, Verify: r.verify[r.name],
+// execute runs a created container with a command to its end.
+func (r *run) execute(ctx context.Context, name string, c command, l Limits) (process.Outcome, error) {
+	return process.Run(ctx, r.client, name, process.Options{
+		Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr, LogBytes: l.LogBytes,
+		Timeout: c.timeout, MemoryCapped: l.MemoryMB > 0, Ending: r.ending, Verify: r.verify[name],
 	})
+}
+
+// runCommand runs the job's container to its end and fills in the Result's exit status,
+// output and causes. An error in the outcome alone leaves the run complete.
+func (r *run) runCommand(ctx context.Context, p plan, res *Result) (process.Outcome, error) {
+	out, err := r.execute(ctx, r.name, p.command, p.limits)
 	res.Logs, res.LogsDropped = out.Logs, out.LogsDropped
+	r.fillExit(out, res)
+	return out, fail(stepOf(out), err)
+}
+
+// stepOf is the step that a container's run failed in.
+func stepOf(out process.Outcome) Op {
 	if !out.Started {
-		return out, fail(OpStart, err)
+		return OpStart
 	}
-	if out.Exit.Err == nil {
+	return OpWait
+}
+
+// fillExit fills in how the container ended, if that is known.
+func (r *run) fillExit(out process.Outcome, res *Result) {
+	if out.Started && out.Exit.Err == nil {
 		res.ExitCode, res.Duration = r.engine.CommandStatus(out.Exit.Code, out.Logs), out.Exit.Ran
 		res.OOMKilled, res.TimedOut = out.OOMKilled, out.TimedOut
 	}
-	return out, fail(OpWait, err)
 }

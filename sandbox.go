@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-
-	"github.com/synchestra-io/sandbox/isolation"
 )
 
 // RunOnce runs j to completion, and removes everything it created before it
@@ -84,22 +82,28 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 		return fail(OpStage, err)
 	}
 
-	// 4. Harden, and 5. create.
+	// 4. Harden.
 	preset := p.preset(dirs, staged, engine, r.options.Runtime)
 	preset.SeccompFile = run.seccomp
-	config := isolation.Config(image.ID, p.cmd, p.environ(p.home(), image.Env), p.workDir, run.labels, p.stdin != nil)
 	if err := run.checkSources(ctx, p); err != nil {
 		return fail(OpCreate, err)
 	}
-	if err := run.createContainer(ctx, run.name, config, preset.HostConfig()); err != nil {
-		return fail(OpCreate, p.explainCreate(err))
+	if p.hasSetup() {
+		if err := run.setUp(ctx, p, preset, image, dirs, staged, res); err != nil || res.SetupFailed {
+			return err
+		}
+	}
+
+	// 5. Create.
+	if err := run.createCommand(ctx, run.name, run.labels, p.command, p, image, preset); err != nil {
+		return fail(OpCreate, err)
 	}
 	if err := run.checkCreated(ctx, p, dirs, staged); err != nil {
 		return fail(OpCreate, err)
 	}
 
 	// 6. Run.
-	out, err := run.execute(ctx, p, res)
+	out, err := run.runCommand(ctx, p, res)
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,7 @@ func All() []Attack {
 		group("network", networkAttacks),
 		group("leaks", leakAttacks, neighbourAttacks),
 		group("persistence", persistenceAttacks),
+		group("setup", setupAttacks),
 	)
 }
 

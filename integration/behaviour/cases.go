@@ -42,7 +42,7 @@ type Case struct {
 // and its own PATH must find them.
 func Cases(image string) []Case {
 	cases := slices.Concat(outputCases, streamCases, environmentCases, hardeningCases, inputCases, artifactCases,
-		limitCases, endingCases, validationCases)
+		limitCases, endingCases, setupCases, validationCases)
 	for i := range cases {
 		cases[i].image = image
 	}

@@ -148,7 +148,7 @@ func TestImageConfigAsTheEngineSeesTheContainer(t *testing.T) {
 		mounts = append(mounts, strings.TrimPrefix(m.Destination, "/"+owner.NamePrefix+id))
 	}
 	slices.Sort(mounts)
-	require.Equal(t, []string{"/workspace", "/workspace", "/workspace/cache", "/workspace/cache"}, mounts)
+	require.Equal(t, []string{"/tree/2", "/tree/3", "/workspace", "/workspace/cache"}, mounts, "side by side where they are filled")
 }
 
 // HOME is writable and outside InputDir. The image sets HOME and GOPATH; the golang

@@ -27,6 +27,8 @@ const (
 	runDeadline = "run deadline" // the same, with a deadline in childTime
 	runTimeout  = "run timeout"  // the same, with a Timeout of childTime
 	runOnDisk   = "run on disk"  // the same, with a disk
+	runSetup    = "run setup"    // a job whose Setup does not end, with a Timeout of childTime for that alone
+	runBoth     = "run both"     // a job that ends, after a Setup that does
 	runFar      = "run far"      // the same, with the longest Timeout and a deadline in the year 9999
 	sweep       = "sweep"        // a Sweep
 	tellOwner   = "tell owner"   // nothing: it prints its own label
@@ -46,6 +48,15 @@ var tasks = enginetest.Tasks{
 	runOnDisk: func() int {
 		return childRun(context.Background(), sandbox.Limits{Timeout: childTime, DiskMB: 16}, "sleep", "1000")
 	},
+	runSetup: func() int {
+		return childJob(context.Background(), sandbox.Job{Cmd: []string{"true"}, Setup: sandbox.Setup{Cmd: []string{"sleep", "1000"}, Timeout: childTime}})
+	},
+	runBoth: func() int {
+		return childJob(context.Background(), sandbox.Job{
+			Cmd: []string{"cat", "/workspace/in"}, WorkDir: "/workspace/w",
+			Setup: sandbox.Setup{Cmd: []string{"sh", "-c", "echo set up >>/workspace/in"}},
+		})
+	},
 	runFar: func() int {
 		ctx, cancel := context.WithDeadline(context.Background(), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))
 		defer cancel()
@@ -62,6 +73,11 @@ var tasks = enginetest.Tasks{
 const childTime = 20 * time.Minute
 
 func childRun(ctx context.Context, limits sandbox.Limits, cmd ...string) int {
+	return childJob(ctx, sandbox.Job{Cmd: cmd, Limits: limits})
+}
+
+// childJob runs a job with an input and an artifact.
+func childJob(ctx context.Context, j sandbox.Job) int {
 	r, err := sandbox.New(sandbox.Options{})
 	if err != nil {
 		fmt.Println(err)
@@ -69,12 +85,13 @@ func childRun(ctx context.Context, limits sandbox.Limits, cmd ...string) int {
 	}
 	defer r.Close()
 	id, image := enginetest.ChildRun()
-	limits.Network = "none"
-	res, err := r.RunOnce(owner.WithID(ctx, id), sandbox.Job{
-		Image: image, Cmd: cmd, Limits: limits,
-		InputTar: bytes.NewReader(tarball.Of(tarball.File{Name: "in", Body: "input"})),
-		Collect:  []string{"/workspace/in"},
-	})
+	j.Image, j.Limits.Network = image, "none"
+	if len(j.Setup.Cmd) > 0 {
+		j.Setup.Network = "none"
+	}
+	j.InputTar = bytes.NewReader(tarball.Of(tarball.File{Name: "in", Body: "input"}))
+	j.Collect = []string{"/workspace/in"}
+	res, err := r.RunOnce(owner.WithID(ctx, id), j)
 	fmt.Printf("%s, artifact %s, error %v\n", res.Logs, res.Artifacts["/workspace/in"], err)
 	return 0
 }
@@ -105,8 +122,17 @@ func startRunningChild(t *testing.T, task string, through ...string) *enginetest
 	c := enginetest.StartChild(t, task, enginetest.Host(), through...)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	enginetest.WaitRunning(t, ctx, owner.NamePrefix+c.RunID)
+	enginetest.WaitRunning(t, ctx, commandOf(c, task))
 	return c
+}
+
+// commandOf is the name of the container that does not end.
+func commandOf(c *enginetest.Child, task string) string {
+	name := owner.NamePrefix + c.RunID
+	if task == runSetup {
+		name = owner.SetupName(name)
+	}
+	return name
 }
 
 // sweepOnce runs a Sweep with a Runner of its own. It must not fail.

@@ -4,6 +4,7 @@ package chaos_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,7 +57,7 @@ func newSteps() *steps { return &steps{seen: map[string]int{}} }
 
 // stepsOfARun returns the requests of an undisturbed run of a child. How often the
 // state of a container is asked for varies, so these requests count once.
-func stepsOfARun(t *testing.T) (all []step) {
+func stepsOfARun(t *testing.T, task, output string) (all []step) {
 	t.Helper()
 	var mu sync.Mutex
 	id := owner.RandomID()
@@ -70,9 +71,9 @@ func stepsOfARun(t *testing.T) (all []step) {
 		}
 		x.Forward()
 	})
-	c := enginetest.StartChildAs(t, id, runShortly, p.Host)
+	c := enginetest.StartChildAs(t, id, task, p.Host)
 	<-c.Ended
-	require.Equal(t, "input, artifact input, error <nil>\n", c.Output.String())
+	require.Equal(t, output, c.Output.String())
 	enginetest.AssertNothingLeft(t, id)
 	return all
 }
@@ -80,7 +81,25 @@ func stepsOfARun(t *testing.T) (all []step) {
 // TestKilledAtEveryRequest kills a process at each request of its run. Afterwards a
 // Sweep must leave nothing.
 func TestKilledAtEveryRequest(t *testing.T) {
-	all := stepsOfARun(t)
+	killAtEvery(t, runShortly, stepsOfARun(t, runShortly, "input, artifact input, error <nil>\n"))
+}
+
+// The same for the requests that a Setup adds.
+func TestKilledAtEveryRequestOfASetup(t *testing.T) {
+	all := stepsOfARun(t, runBoth, "inputset up\n, artifact inputset up\n, error <nil>\n")
+	ofSetup := func(s step) bool { return strings.Contains(s.request, "/job-setup") }
+	first := slices.IndexFunc(all, ofSetup) - 2 // with its create
+	last := first + 1
+	for i, s := range all {
+		if ofSetup(s) {
+			last = i
+		}
+	}
+	killAtEvery(t, runBoth, all[first:last+3]) // with the looks that follow
+}
+
+func killAtEvery(t *testing.T, task string, all []step) {
+	t.Helper()
 	cells, left := 0, new(atomic.Int64)
 	t.Run("cells", func(t *testing.T) {
 		for i, s := range all {
@@ -88,7 +107,7 @@ func TestKilledAtEveryRequest(t *testing.T) {
 				cells++
 				t.Run(fmt.Sprintf("%02d %v, %s", i, s, m), func(t *testing.T) {
 					t.Parallel()
-					if killedAt(t, s, m) {
+					if killedAt(t, task, s, m) {
 						left.Add(1)
 					}
 				})
@@ -101,7 +120,7 @@ func TestKilledAtEveryRequest(t *testing.T) {
 
 // killedAt reports whether something was left for the Sweep. A Sweep of a test in
 // parallel may have removed it before.
-func killedAt(t *testing.T, at step, m moment) (left bool) {
+func killedAt(t *testing.T, task string, at step, m moment) (left bool) {
 	id := owner.RandomID()
 	counted := newSteps()
 	started, killed := make(chan *enginetest.Child, 1), make(chan struct{})
@@ -126,7 +145,7 @@ func killedAt(t *testing.T, at step, m moment) (left bool) {
 			x.Drop()
 		}
 	})
-	c := enginetest.StartChildAs(t, id, runShortly, p.Host)
+	c := enginetest.StartChildAs(t, id, task, p.Host)
 	started <- c
 	<-c.Ended
 	select {

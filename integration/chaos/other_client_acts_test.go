@@ -21,7 +21,8 @@ import (
 type otherClient struct {
 	phase string
 	act   act
-	err   error // of the act
+	err   error  // of the act
+	name  string // of the job's container, from the run on
 }
 
 // run runs the job and releases it after the act.
@@ -38,6 +39,7 @@ func (c *otherClient) runContext(t *testing.T, ctx context.Context, j sandbox.Jo
 	var acting sync.RWMutex // held while the act is under way on a running job
 	id := owner.RandomID()
 	name := owner.NamePrefix + id
+	c.name = name
 	var started atomic.Bool
 	p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
 		if x.String() == beforeStart {

@@ -177,6 +177,21 @@ func soakCases() []soakCase {
 		{"10 MB of output", script("head -c 10485760 /dev/zero"), 0, func(_ int, res sandbox.Result, err error) string {
 			return unless(err == nil && len(res.Logs) == 10<<20 && res.LogsDropped == 0, "output missing")
 		}},
+		{"setup", func(t *testing.T, i int) sandbox.Job {
+			j := input(t, i)
+			j.Setup = sandbox.Setup{Cmd: []string{"sh", "-c", "echo set up; echo more >>/workspace/in"}, Network: "none"}
+			return j
+		}, 0, func(i int, res sandbox.Result, err error) string {
+			right := string(res.Logs) == fmt.Sprintf("run %dmore\n", i) && string(res.SetupLogs) == "set up\n"
+			return unless(err == nil && right, "wrong result")
+		}},
+		{"failed setup", func(t *testing.T, i int) sandbox.Job {
+			j := input(t, i)
+			j.Setup = sandbox.Setup{Cmd: []string{"sh", "-c", "sleep 600"}, Network: "none", Timeout: time.Second}
+			return j
+		}, 0, func(_ int, res sandbox.Result, err error) string {
+			return unless(err == nil && res.SetupFailed && res.TimedOut && res.Logs == nil, "wrong result")
+		}},
 		{"over the caps", func(*testing.T, int) sandbox.Job {
 			j := runtest.Shell("head -c 1000000 /dev/zero | tee /workspace/big")
 			j.Collect = []string{"/workspace/big"}

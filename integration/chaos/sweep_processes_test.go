@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/stretchr/testify/require"
 
@@ -30,6 +31,9 @@ func ofRun(id, why string) []string {
 func requireUntouched(t *testing.T, id string) {
 	t.Helper()
 	c, err := enginetest.API.ContainerInspect(context.Background(), owner.NamePrefix+id)
+	if errdefs.IsNotFound(err) { // its Setup runs
+		c, err = enginetest.API.ContainerInspect(context.Background(), owner.SetupName(owner.NamePrefix+id))
+	}
 	require.NoError(t, err)
 	require.Equal(t, container.StateRunning, c.State.Status)
 	_, err = enginetest.API.VolumeInspect(context.Background(), owner.NamePrefix+id+"-0")
@@ -110,11 +114,11 @@ func TestSweepOfAnUnseenProcessThatExpires(t *testing.T) {
 // With a Timeout it is over in the end, and what it left goes: its container, the staging
 // container or the one that holds the disk, and the volumes.
 func TestSweepOfAnUnseenProcessWithATimeout(t *testing.T) {
-	for task, objects := range map[string]int{runTimeout: 3, runOnDisk: 4} {
+	for task, objects := range map[string]int{runTimeout: 3, runOnDisk: 4, runSetup: 4} {
 		t.Run(task, func(t *testing.T) {
 			c := startRunningChild(t, task, enginetest.InNewPIDNamespace...)
 			c.Kill()
-			job, err := enginetest.API.ContainerInspect(context.Background(), owner.NamePrefix+c.RunID)
+			job, err := enginetest.API.ContainerInspect(context.Background(), commandOf(c, task))
 			require.NoError(t, err)
 			started, err := time.Parse(time.RFC3339Nano, job.State.StartedAt)
 			require.NoError(t, err)

@@ -147,10 +147,14 @@ func stepsOf(request string) []sandbox.Op {
 		return []sandbox.Op{sandbox.OpStage, sandbox.OpCreate} // the staging container's, the job's
 	case "/containers/job-stage/json":
 		return []sandbox.Op{sandbox.OpStage, sandbox.OpCreate, sandbox.OpCollect} // before its start, after the job's create, at the end
-	case "/containers/job/attach", "/containers/job/start":
+	case "/containers/job/attach", "/containers/job/start", "/containers/job-setup/attach", "/containers/job-setup/start":
 		return []sandbox.Op{sandbox.OpStart}
-	case "/containers/job/wait":
+	case "/containers/job/wait", "/containers/job-setup/wait":
 		return []sandbox.Op{sandbox.OpStart, sandbox.OpWait} // its registration, its answer
+	case "/containers/job-setup/json":
+		return []sandbox.Op{sandbox.OpStart, sandbox.OpWait} // before the start, at the exit
+	case "/containers/job-setup":
+		return []sandbox.Op{sandbox.OpWait} // if the engine does not come back
 	case "/containers/job/json":
 		return []sandbox.Op{sandbox.OpStart, sandbox.OpWait, sandbox.OpCollect} // before the start, at the exit, after the artifacts
 	case "/containers/job/kill":

@@ -43,10 +43,10 @@ func TestRewriterRefusesOnClaimedPaths(t *testing.T) {
 		files []tarball.File
 		want  string
 	}{
-		"link":                   {[]tarball.File{link("grader", "/tmp/x")}, `entry "grader": is a symbolic link, but Mounts[0].Target "/work/grader" is there; leave it out of the archive, or make it a directory`},
+		"link":                   {[]tarball.File{link("grader", "/tmp/x")}, `entry "grader": is a symbolic link, but Mounts[0].Target "/work/grader" is there; make it a directory, or leave it out of the archive`},
 		"link with a dot":        {[]tarball.File{link("./grader", "x")}, `entry "./grader": is a symbolic link, but Mounts[0].Target "/work/grader" is there`},
 		"link with slashes":      {[]tarball.File{link(".//grader//", "x")}, `entry ".//grader//": is a symbolic link`},
-		"link that is above":     {[]tarball.File{link("a", "/tmp")}, `entry "a": is a symbolic link, but WorkDir "/work/a/b/c" is below it; leave it out of the archive, or make it a directory`},
+		"link that is above":     {[]tarball.File{link("a", "/tmp")}, `entry "a": is a symbolic link, but WorkDir "/work/a/b/c" is below it; make it a directory, or leave it out of the archive`},
 		"link that is between":   {[]tarball.File{{Name: "a/"}, link("a/b", "/tmp")}, `entry "a/b": is a symbolic link, but WorkDir "/work/a/b/c" is below it`},
 		"link, then directory":   {[]tarball.File{link("grader", "x"), {Name: "grader/"}}, `entry "grader": is a symbolic link`},
 		"directory, then link":   {[]tarball.File{{Name: "grader/"}, link("grader", "x")}, `entry "grader": is a symbolic link`},
@@ -55,8 +55,8 @@ func TestRewriterRefusesOnClaimedPaths(t *testing.T) {
 		"file that is above":     {[]tarball.File{{Name: "a/b"}}, `entry "a/b": is a regular file, but WorkDir "/work/a/b/c" is below it`},
 		"hard link":              {[]tarball.File{{Name: "x"}, hardLink("grader", "x")}, `entry "grader": is a hard link, but Mounts[0].Target "/work/grader" is there`},
 		"hard link to a link":    {[]tarball.File{link("x", "/tmp"), hardLink("grader", "x")}, `entry "grader": is a hard link`},
-		"link for a file":        {[]tarball.File{link("etc/hosts", "/tmp/x")}, `entry "etc/hosts": is a symbolic link, but the engine's own file "/work/etc/hosts" is there; leave it out of the archive, or make it a regular file`},
-		"link above a file":      {[]tarball.File{link("etc", "/tmp")}, `the engine's own file "/work/etc/hosts" is below it; leave it out of the archive, or make it a directory`},
+		"link for a file":        {[]tarball.File{link("etc/hosts", "/tmp/x")}, `entry "etc/hosts": is a symbolic link, but the engine's own file "/work/etc/hosts" is there; make it a regular file, or leave it out of the archive`},
+		"link above a file":      {[]tarball.File{link("etc", "/tmp")}, `the engine's own file "/work/etc/hosts" is below it; make it a directory, or leave it out of the archive`},
 		"directory for a file":   {[]tarball.File{{Name: "etc/hosts/"}}, `entry "etc/hosts": is a directory, but the engine's own file`},
 		"implied for a file":     {[]tarball.File{{Name: "etc/hosts/x"}}, `entry "etc/hosts/x": its parent "etc/hosts" is a directory, but the engine's own file`},
 		"directory, then a link": {[]tarball.File{{Name: "a/b/c/d"}, link("./a/b/", "/tmp")}, `entry "./a/b/": is a symbolic link, but WorkDir "/work/a/b/c" is below it`},

@@ -109,7 +109,7 @@ func (t *Rewriter) entry(h *tar.Header, body io.Reader) error {
 		return t.left.take(false, 0) // it has its header already
 	}
 	if err := t.claimed.Check(name, kind); err != nil {
-		return err
+		return fmt.Errorf("%w, or leave it out of the archive", err)
 	}
 	if was, ok := t.kinds.of(name); ok && was != regular(kind) {
 		return errors.New("the name occurs twice, with different types")
@@ -183,7 +183,7 @@ func (t *Rewriter) parents(dir string) error {
 		return err
 	}
 	if err := t.claimed.Check(dir, tar.TypeDir); err != nil {
-		return fmt.Errorf("its parent %q %w", dir, err)
+		return fmt.Errorf("its parent %q %w, or leave it out of the archive", dir, err)
 	}
 	return t.emit(dir, &tar.Header{Typeflag: tar.TypeDir, Name: t.place(dir), Mode: 0o755}, nil)
 }

@@ -67,8 +67,7 @@ func (n Names) Check(name string, kind byte) error {
 	case claim.File:
 		want = "a regular file"
 	}
-	return fmt.Errorf("is %s, but %s %q is %s; leave it out of the archive, or make it %s",
-		describe(kind), claim.By, claim.Path, where, want)
+	return fmt.Errorf("is %s, but %s %q is %s; make it %s", describe(kind), claim.By, claim.Path, where, want)
 }
 
 // accepts tells whether an entry of the type may have the name. A hard link is one more
@@ -91,5 +90,5 @@ func describe(kind byte) string {
 	case tar.TypeReg:
 		return "a regular file"
 	}
-	return fmt.Sprintf("of type %q", kind)
+	return "a special file"
 }

@@ -17,6 +17,16 @@ type Stack struct {
 // Push adds what undoes the next step.
 func (t *Stack) Push(undo func(context.Context) error) { t.steps = append(t.steps, undo) }
 
+// Last undoes the last step alone. It stays if that fails.
+func (t *Stack) Last(ctx context.Context) error {
+	last := len(t.steps) - 1
+	if err := t.steps[last](ctx); err != nil {
+		return err
+	}
+	t.steps = t.steps[:last]
+	return nil
+}
+
 // Run undoes everything before ctx, which must have a deadline, ends. A step that
 // fails or hangs does not keep the rest from being undone: each may take half of the
 // time that is left, and is taken even when none is, so that it can name what may be

@@ -26,9 +26,12 @@ const NoExpiry = "never"
 // NamePrefix is in front of every name, before the run's ID.
 const NamePrefix = "sandbox-"
 
-// objectName matches the names of a run: the job's container, the staging
-// container, and volumes. Its group is the run's ID.
-var objectName = regexp.MustCompile(`^` + NamePrefix + `([0-9a-f]{32})(-stage|-[0-9]+)?$`)
+// objectName matches the names of a run: the job's container, that of its Setup, the
+// staging container, and volumes. Its group is the run's ID.
+var objectName = regexp.MustCompile(`^` + NamePrefix + `([0-9a-f]{32})(-setup|-stage|-[0-9]+)?$`)
+
+// SetupName is the name of the container that the Setup of a run is in.
+func SetupName(run string) string { return run + "-setup" }
 
 // Ours tells whether the name and the labels of an object are those of a run.
 func Ours(name string, labels map[string]string) bool {
@@ -37,8 +40,10 @@ func Ours(name string, labels map[string]string) bool {
 }
 
 // OfCommand tells whether the name is that of the container that the command of a run
-// is in.
-func OfCommand(name, run string) bool { return name == NamePrefix+run }
+// is in, or its Setup. A run never has both.
+func OfCommand(name, run string) bool {
+	return name == NamePrefix+run || name == SetupName(NamePrefix+run)
+}
 
 // Labels returns the labels of a run of this process that must have ended at expires, by
 // the engine's clock; the zero time is never. Its command has no timeout.

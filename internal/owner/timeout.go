@@ -13,8 +13,9 @@ type Limits struct {
 	Reading time.Duration // of the artifacts, while the container has stopped
 }
 
-// Label writes the limits to a run's labels, if there is a timeout.
+// Label writes the limits to a container's labels. Without a timeout there are none.
 func (l Limits) Label(labels map[string]string) {
+	labels[LabelTimeout], labels[LabelEnding], labels[LabelReading] = NoExpiry, NoExpiry, NoExpiry
 	if l.Timeout > 0 {
 		labels[LabelTimeout] = l.Timeout.String()
 		labels[LabelEnding] = l.Ending.String()

@@ -18,8 +18,8 @@ func tooLong(bytes int) string {
 }
 
 // Arguments checks the sum of what the command is started with. others are the arguments
-// and variables that do not come from the Job.
-func (p *FieldErrors) Arguments(cmd, env, others []string) {
+// and variables that do not come from the Job, fields the names of those that do.
+func (p *FieldErrors) Arguments(fields string, cmd, env, others []string) {
 	size := func(list []string) (bytes int) {
 		for _, s := range list {
 			bytes += len(s) + 1 + pointer
@@ -28,7 +28,7 @@ func (p *FieldErrors) Arguments(cmd, env, others []string) {
 	}
 	ours, rest := size(cmd)+size(env), size(others)
 	if ours+rest > maxArguments {
-		p.Add("Cmd and Env have %d bytes, and the image and the engine add %d; the kernel passes on at most %d in all: put them into a file of the input, or into Stdin",
-			ours, rest, maxArguments)
+		p.Add("%s have %d bytes, and the image and the engine add %d; the kernel passes on at most %d in all: put them into a file of the input, or into Stdin",
+			fields, ours, rest, maxArguments)
 	}
 }

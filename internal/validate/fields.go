@@ -59,34 +59,35 @@ func Registry(image string) string {
 	return reference.Domain(named)
 }
 
-// Command checks Job.Cmd.
-func (p *FieldErrors) Command(cmd []string) {
+// Command checks the command in a field such as Cmd.
+func (p *FieldErrors) Command(field string, cmd []string) {
 	if len(cmd) == 0 {
-		p.Add(`Cmd is empty: want the command to run, such as ["go", "test"]`)
+		p.Add(`%s is empty: want the command to run, such as ["go", "test"]`, field)
 	}
 	for i, arg := range cmd {
 		if len(arg) > maxString {
-			p.Add("Cmd[%d] %.20q… has %s", i, arg, tooLong(len(arg)))
+			p.Add("%s[%d] %.20q… has %s", field, i, arg, tooLong(len(arg)))
 		} else if why := NotText(arg); why != "" {
-			p.Add("Cmd[%d] %q %s", i, arg, why)
+			p.Add("%s[%d] %q %s", field, i, arg, why)
 		}
 	}
 }
 
-// Environment checks Job.Env. Values can be secrets, so no error has one.
-func (p *FieldErrors) Environment(env map[string]string) {
+// Environment checks the variables in a field such as Env. Values can be secrets, so no
+// error has one.
+func (p *FieldErrors) Environment(field string, env map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		switch {
 		case name == "":
-			p.Add("Env has an empty name; give it a name")
+			p.Add("%s has an empty name; give it a name", field)
 		case strings.Contains(name, "="):
-			p.Add(`Env name %q… contains "="; put what follows into the value`, name[:strings.Index(name, "=")])
+			p.Add(`%s name %q… contains "="; put what follows into the value`, field, name[:strings.Index(name, "=")])
 		case NotText(name) != "":
-			p.Add("Env name %.20q %s", name, NotText(name))
+			p.Add("%s name %.20q %s", field, name, NotText(name))
 		case NotText(env[name]) != "":
-			p.Add("Env[%q] has a value that %s", name, NotText(env[name]))
+			p.Add("%s[%q] has a value that %s", field, name, NotText(env[name]))
 		case len(name)+len("=")+len(env[name]) > maxString:
-			p.Add("Env[%.20q] has, with its name, %s", name, tooLong(len(name)+len("=")+len(env[name])))
+			p.Add("%s[%.20q] has, with its name, %s", field, name, tooLong(len(name)+len("=")+len(env[name])))
 		}
 	}
 }
@@ -98,15 +99,15 @@ var (
 
 // Network accepts a closed set: "none", "bridge", or what can be the name of a
 // user-defined network, which the engine is asked about.
-func (p *FieldErrors) Network(name string) {
+func (p *FieldErrors) Network(field, name string) {
 	const want = `use "none", "bridge" or the name of a user-defined network`
 	switch {
 	case name == "host" || name == "default" || strings.HasPrefix(name, "container:") || strings.HasPrefix(name, "ns:"):
-		p.Add("Limits.Network %q is not isolated; %s", name, want)
+		p.Add("%s %q is not isolated; %s", field, name, want)
 	case networkID.MatchString(name):
-		p.Add("Limits.Network %q is an ID; %s", name, want)
+		p.Add("%s %q is an ID; %s", field, name, want)
 	case !networkName.MatchString(name):
-		p.Add("Limits.Network %q is malformed; %s", name, want)
+		p.Add("%s %q is malformed; %s", field, name, want)
 	}
 }
 
