@@ -1,11 +1,12 @@
 // Coverage runs the unit tests of Go modules in the sandbox, without network,
 // and prints their coverage by package.
 //
-//	coverage [-out DIR] [-timeout D] [-image REF] [PATH...]
+//	coverage [-out DIR] [-timeout D] [-image REF] [-proxy URL] [PATH...]
 //
 // A PATH is a Git repository, of which HEAD is tested, or any directory with a
-// go.mod; the default is the current directory. Only the download of the
-// module's dependencies, by go mod download, happens outside the sandbox.
+// go.mod; the default is the current directory. The module's dependencies are
+// downloaded in the sandbox, too, by a first command that has a network: from a proxy
+// that serves what this machine has downloaded before, or from another one.
 package main
 
 import (
@@ -23,6 +24,7 @@ func main() {
 	flag.StringVar(&o.out, "out", "coverage", "directory for cover.out and cover.html of each module")
 	flag.DurationVar(&o.timeout, "timeout", 5*time.Minute, "kill the tests after this long")
 	flag.StringVar(&o.image, "image", "", "image with a Go toolchain; without it one of this machine's Go, which is made if the engine has none")
+	flag.StringVar(&o.proxy, "proxy", "", "module proxy to download dependencies from, such as https://proxy.golang.org; without it a proxy of what this machine has downloaded")
 	flag.Parse()
 	o.paths = flag.Args()
 	if len(o.paths) == 0 {
@@ -40,36 +42,44 @@ type options struct {
 	out     string
 	timeout time.Duration
 	image   string
+	proxy   string
 	paths   []string
 }
 
 // run tests one module after the other and fails if one of them does.
 func run(ctx context.Context, o options) error {
-	image := o.image
-	if image == "" {
+	if o.image == "" {
 		var err error
-		if image, err = toolchainImage(ctx); err != nil {
+		if o.image, err = toolchainImage(ctx); err != nil {
 			return err
 		}
 	}
+	if o.proxy == "" {
+		p, err := startProxy(ctx)
+		if err != nil {
+			return fmt.Errorf("module proxy: %w", err)
+		}
+		defer p.close()
+		o.proxy = p.url
+	}
 	var failed []error
 	for _, path := range o.paths {
-		if err := testOne(ctx, path, image, o); err != nil {
+		if err := testOne(ctx, path, o); err != nil {
 			failed = append(failed, err)
 		}
 	}
 	return errors.Join(failed...)
 }
 
-func testOne(ctx context.Context, path, image string, o options) error {
+func testOne(ctx context.Context, path string, o options) error {
 	m, err := openModule(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer m.close()
-	outcome, err := m.test(ctx, image, o.timeout)
+	outcome, err := m.test(ctx, o)
 	if err == nil {
-		err = outcome.save(ctx, m, image, o.out)
+		err = outcome.save(ctx, m, o)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.name, err)

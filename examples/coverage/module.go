@@ -17,16 +17,14 @@ import (
 	"github.com/synchestra-io/sandbox"
 )
 
-// module is a Go module to test: its source as a tar in a temporary file, and
-// where the host keeps the downloads of its dependencies.
-type module struct {
-	name      string
-	source    *os.File
-	downloads string
+// goModule is a Go module to test: its source as a tar in a temporary file.
+type goModule struct {
+	name   string
+	source *os.File
 }
 
-// openModule archives the source and downloads the dependencies.
-func openModule(ctx context.Context, path string) (*module, error) {
+// openModule archives the source.
+func openModule(ctx context.Context, path string) (*goModule, error) {
 	if _, err := os.Stat(filepath.Join(path, "go.mod")); err != nil {
 		return nil, fmt.Errorf("%s is no Go module: %w", path, err)
 	}
@@ -34,25 +32,11 @@ func openModule(ctx context.Context, path string) (*module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := working("downloading the dependencies of "+name, func() error {
-		_, err := command(ctx, path, "go", "mod", "download")
-		return err
-	}); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	cache, err := command(ctx, path, "go", "env", "GOMODCACHE")
-	if err != nil {
-		return nil, err
-	}
 	source, err := os.CreateTemp("", "source-*.tar")
 	if err != nil {
 		return nil, err
 	}
-	m := &module{name: name, source: source, downloads: filepath.Join(cache, "cache", "download")}
-	if err := os.MkdirAll(m.downloads, 0o755); err != nil { // nothing was ever downloaded
-		m.close()
-		return nil, err
-	}
+	m := &goModule{name: name, source: source}
 	if err := archive(ctx, source, path); err != nil {
 		m.close()
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -60,7 +44,7 @@ func openModule(ctx context.Context, path string) (*module, error) {
 	return m, nil
 }
 
-func (m *module) close() {
+func (m *goModule) close() {
 	m.source.Close()
 	os.Remove(m.source.Name())
 }
@@ -84,31 +68,28 @@ func archive(ctx context.Context, w io.Writer, path string) error {
 	return out.Close()
 }
 
-// job is a command on the module's source, sealed from every network.
-func (m *module) job(image string, source io.Reader, timeout time.Duration, cmd ...string) sandbox.Job {
+// job is a command on the module's source, sealed from every network. Its dependencies are
+// downloaded before.
+func (m *goModule) job(o options, source io.Reader, timeout time.Duration, cmd ...string) sandbox.Job {
 	return sandbox.Job{
-		Image:    image,
+		Image:    o.image,
 		Cmd:      cmd,
+		Env:      sealed,
 		WorkDir:  sandbox.DefaultInputDir,
 		InputTar: source,
-		Env: map[string]string{
-			"GOPROXY": "file:///downloads", // what go mod download fetched
-			"GOSUMDB": "off",               // go.sum decides, no server can be asked
-			"GOFLAGS": "-modcacherw",
-		},
-		Mounts: []sandbox.Mount{{Source: m.downloads, Target: "/downloads", ReadOnly: true}},
-		Limits: sandbox.Limits{MemoryMB: 4096, PIDs: 1024, Timeout: timeout, Network: "none"},
+		Limits:   sandbox.Limits{MemoryMB: 4096, PIDs: 1024, Timeout: timeout, Network: "none"},
+		Setup:    download(o.proxy),
 	}
 }
 
 // reader reads the source from its start.
-func (m *module) reader() io.Reader { return io.NewSectionReader(m.source, 0, math.MaxInt64) }
+func (m *goModule) reader() io.Reader { return io.NewSectionReader(m.source, 0, math.MaxInt64) }
 
 // command returns the trimmed output of a command that runs in dir.
 func command(ctx context.Context, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(cmd.Environ(), "GOWORK=off") // the module alone is in the sandbox
+	cmd.Env = append(cmd.Environ(), "GOWORK=off", "GOTOOLCHAIN=local") // the module alone, and nothing that it wants to be run
 	var out []byte
 	err := explain(cmd, func() (err error) {
 		out, err = cmd.Output()

@@ -29,9 +29,9 @@ type outcome struct {
 }
 
 // test runs the module's tests in the sandbox. Tests that fail are no error.
-func (m *module) test(ctx context.Context, image string, timeout time.Duration) (*outcome, error) {
-	o := &outcome{module: m.name, timeout: timeout}
-	j := m.job(image, m.reader(), timeout, "go", "test", "-coverprofile="+profilePath, "./...")
+func (m *goModule) test(ctx context.Context, opts options) (*outcome, error) {
+	o := &outcome{module: m.name, timeout: opts.timeout}
+	j := m.job(opts, m.reader(), opts.timeout, "go", "test", "-coverprofile="+profilePath, "./...")
 	j.Collect = []string{profilePath}
 	start := time.Now()
 	err := working("testing "+m.name+" in the sandbox", func() (err error) {
@@ -58,6 +58,8 @@ func (o *outcome) passed() bool { return o.res.ExitCode == 0 && !o.res.TimedOut 
 // verdict says what happened, with the exit status.
 func (o *outcome) verdict() string {
 	switch {
+	case o.res.SetupFailed:
+		return fmt.Sprintf("the dependencies cannot be downloaded, exit status %d", o.res.ExitCode)
 	case o.res.TimedOut:
 		return fmt.Sprintf("killed at the timeout of %v, exit status %d", o.timeout, o.res.ExitCode)
 	case o.res.ExitCode == 0:
@@ -71,19 +73,19 @@ func (o *outcome) verdict() string {
 
 // save writes the profile, and the toolchain's own page for it, which a second
 // run makes: what a stranger's repository holds is only read in the sandbox.
-func (o *outcome) save(ctx context.Context, m *module, image, dir string) error {
+func (o *outcome) save(ctx context.Context, m *goModule, opts options) error {
 	profile := o.res.Artifacts[profilePath]
 	if bytes.Count(profile, []byte("\n")) < 2 {
 		return nil // the mode alone: nothing was measured
 	}
-	dir = filepath.Join(dir, filepath.FromSlash(m.name))
+	dir := filepath.Join(opts.out, filepath.FromSlash(m.name))
 	if err := o.write(filepath.Join(dir, "cover.out"), profile); err != nil {
 		return err
 	}
 	source, out := io.Pipe()
 	go func() { out.CloseWithError(addFile(out, m.reader(), "cover.out", profile)) }()
 	defer source.Close() // ends the writer if the engine stops reading
-	j := m.job(image, source, time.Minute, "go", "tool", "cover", "-html="+profilePath, "-o="+pagePath)
+	j := m.job(opts, source, time.Minute, "go", "tool", "cover", "-html="+profilePath, "-o="+pagePath)
 	j.Collect = []string{pagePath}
 	var res sandbox.Result
 	err := working("making the page", func() (err error) {

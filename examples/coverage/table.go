@@ -19,6 +19,10 @@ func (o *outcome) print(w io.Writer) {
 	if !o.passed() {
 		fmt.Fprintf(w, "%s\n", lastLines(o.res.Logs, 40))
 	}
+	if o.res.SetupFailed {
+		fmt.Fprintf(w, "%s\n", lastLines(o.res.SetupLogs, 40))
+		return
+	}
 	profiles, err := cover.ParseProfilesFromReader(bytes.NewReader(o.res.Artifacts[profilePath]))
 	if err != nil {
 		fmt.Fprintf(w, "no coverage: %v\n", err)
