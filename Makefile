@@ -8,8 +8,8 @@ DEMOFLAGS   ?=
 BENCHFLAGS  ?=
 FUZZTIME    ?= 1m
 
-# Public modules that are in go.mod, whose tests make workloads runs.
-MODULES = github.com/distribution/reference github.com/containerd/errdefs/pkg github.com/moby/term github.com/opencontainers/go-digest github.com/felixge/httpsnoop
+# Public modules with dependencies, in the build list of examples, whose tests make workloads runs.
+MODULES = github.com/distribution/reference github.com/containerd/errdefs/pkg github.com/moby/term github.com/mattn/go-runewidth github.com/opencontainers/image-spec
 
 ACTIONLINT  = go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -24,6 +24,7 @@ enginetests = $(onengine) -tags docker -timeout 11m $(if $(RUN),-run "$(RUN)") $
 stress      = go test -race -count=1 -tags "docker stress" -timeout 5m -run TestStress $(GOTESTFLAGS)
 # With a fault most of a run is waiting for a bound, so that many can wait at once.
 faults      = $(enginetests) -parallel 10
+workloads   = $(onengine) -tags "docker workloads" -timeout 10m -v $(GOTESTFLAGS)
 suite       = $(enginetests) . ./integration/attacks ./integration/behaviour ./integration/chaos && \
 	$(faults) -short ./integration/faults && \
 	$(if $(RUN),,$(stress) -short ./integration/chaos && )cd examples && $(enginetests) ./...
@@ -148,9 +149,10 @@ test-gvisor:
 workloads:
 	@scripts/need build images
 	go mod download
-	$(MAKE) demo PATHS="$$(go list -m -f '{{.Dir}}' $(MODULES) | xargs)"
-	scripts/with-images scripts/with-engine \
-		$(onengine) -tags 'docker workloads' -timeout 10m -run TestWorkloads -v $(GOTESTFLAGS) ./integration/behaviour
+	cd examples && go mod download
+	for dir in $$(cd examples && go list -m -f '{{.Dir}}' $(MODULES)); do (cd "$$dir" && go mod download) || exit 1; done
+	scripts/with-images scripts/with-engine sh -c '$(workloads) -run "TestWorkloads|TestDependencies" ./integration/behaviour && \
+		cd examples && SANDBOX_MODULES="$(MODULES)" $(workloads) -run TestPublicModules ./coverage'
 
 faults:
 	@scripts/need build suite

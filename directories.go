@@ -198,7 +198,10 @@ func (p plan) tree(root string, image dockerx.Image, dirs []directory, podman bo
 func (p plan) writeTree(w io.Writer, root string, dirs []directory, claimed claims.Names) error {
 	buffer := bufio.NewWriterSize(w, 64<<10)
 	place := func(d directory) string { return path.Join(root, d.place) }
-	input := dirs[slices.IndexFunc(dirs, func(d directory) bool { return d.path == p.inputDir })]
+	var input directory // none if a mount is there
+	if i := slices.IndexFunc(dirs, func(d directory) bool { return d.path == p.inputDir }); i >= 0 {
+		input = dirs[i]
+	}
 	tree := archive.NewRewriter(buffer, place(input), claimed)
 	for _, d := range dirs {
 		if !d.volume {

@@ -30,7 +30,7 @@ type Limits struct {
 	PIDs int64
 	// Timeout is how long the command may run before it is killed; 0 = no timeout.
 	// See [Result.TimedOut]. With it, a run whose process was killed can be swept from
-	// everywhere: see [Runner.Sweep].
+	// everywhere: see [Runner.Sweep]. A Setup has a Timeout of its own.
 	Timeout time.Duration
 	// Network is "none", "bridge" or the name of a user-defined network;
 	// "" = [DefaultNetwork].

@@ -65,7 +65,7 @@ func newPlan(j Job, engineHost string, others ...string) (plan, error) {
 	p.collect = bad.Collect(j.Collect)
 	p.setMounts(j.Mounts, &bad)
 	if p.setup = j.Setup.plan(&bad, j.Env); p.hasSetup() {
-		p.checkSources(&bad)
+		bad.NestedSources(p.sources(), p.writableSources(), engineHost)
 	}
 	bad.HostPaths(p.sources(), engineHost, slices.Concat(validate.EnginePaths, others))
 	if j.InputTar != nil || j.InputDir != "" {
@@ -94,6 +94,15 @@ func (p *plan) targets() (list []string) {
 func (p *plan) sources() (list []string) {
 	for _, m := range p.mounts {
 		list = append(list, m.Source)
+	}
+	return list
+}
+
+func (p *plan) writableSources() (list []string) {
+	for _, m := range p.mounts {
+		if !m.ReadOnly {
+			list = append(list, m.Source)
+		}
 	}
 	return list
 }

@@ -29,7 +29,7 @@ type Result struct {
 	// none.
 	Uncollected map[string]error
 	// OOMKilled is true if the engine reported that the kernel killed a process of
-	// the run because the run had reached Limits.MemoryMB. If that was the command
+	// Cmd's container because the run had reached Limits.MemoryMB. If that was the command
 	// itself, ExitCode is 137; if it was a child, ExitCode can be anything. Before
 	// containerd 2.3 the report is lost if the container ends before it is read: when
 	// a child is killed right before the exit, and on a busy machine sometimes when

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/cleanup"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/ending"
+	"github.com/synchestra-io/sandbox/internal/handover"
 	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/internal/process"
 	"github.com/synchestra-io/sandbox/internal/verify"
@@ -152,8 +154,14 @@ func (r *run) checkCreated(ctx context.Context, p plan, dirs []directory, staged
 	if err := r.checkStaged(ctx, p, staged); err != nil {
 		return err
 	}
-	if err := r.checkWorkDir(ctx, p); err != nil || len(p.collect) == 0 || r.engine.Podman {
-		return err
+	if p.hasSetup() {
+		check := handover.Check{Client: r.client, Mounts: p.targets()}
+		if err := check.WorkDir(ctx, r.name, cmp.Or(p.workDir, r.sent.Image.WorkingDir)); err != nil {
+			return err
+		}
+	}
+	if len(p.collect) == 0 || r.engine.Podman {
+		return nil
 	}
 	var err error
 	r.overlays, err = artifacts.Overlays(ctx, r.client, r.name, slices.Concat(paths(dirs), p.targets()))

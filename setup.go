@@ -1,12 +1,11 @@
 package sandbox
 
 import (
-	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -15,10 +14,9 @@ import (
 
 	"github.com/docker/docker/api/types/mount"
 
-	"github.com/synchestra-io/sandbox/internal/archive"
 	"github.com/synchestra-io/sandbox/internal/artifacts"
-	"github.com/synchestra-io/sandbox/internal/claims"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/handover"
 	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/internal/validate"
 	"github.com/synchestra-io/sandbox/isolation"
@@ -89,35 +87,27 @@ func (s Setup) plan(bad *validate.FieldErrors, env map[string]string) command {
 
 func (p plan) hasSetup() bool { return len(p.setup.cmd) > 0 }
 
-// checkSources refuses a mount whose source Setup could replace by a link, which the
-// engine would follow on its host.
-func (p plan) checkSources(bad *validate.FieldErrors) {
-	for i, m := range p.mounts {
-		for k, outer := range p.mounts {
-			if !outer.ReadOnly && m.Source != outer.Source && validate.Within(m.Source, outer.Source) {
-				bad.Add("Mounts[%d].Source %q is inside Mounts[%d].Source %q, which Setup can write to; make that one read-only",
-					i, m.Source, k, outer.Source)
-			}
-		}
-	}
-}
-
 // setUp runs Setup, and makes sure that it has left nothing by which Cmd's container would
 // be other than planned. Nothing can change that any more when it returns: Setup's container
 // is gone, in which another client could start it again.
 func (r *run) setUp(ctx context.Context, p plan, preset isolation.Preset, image dockerx.Image, dirs []directory, staged map[string]mount.Mount, res *Result) error {
-	look, err := r.claimed(p, image, dirs)
+	check, err := r.handover(p, image, dirs)
+	if err == nil {
+		err = check.ImageLinks(ctx)
+	}
 	if err != nil {
-		return fail(OpValidate, err)
+		return fail(OpStage, inSetup(err))
 	}
+	name, names := owner.SetupName(r.name), check.Names()
+	// A Sweep that sees the stopped container leaves it the time for looking at them.
+	looking := owner.Sum(r.bounds.Call*time.Duration(2+2*len(names)), r.bounds.Ending)
 	labels := maps.Clone(r.labels)
-	checking := r.bounds.Call * time.Duration(2+2*len(look))
-	owner.Limits{Timeout: p.setup.timeout, Ending: r.endingTime(), Reading: owner.Sum(checking, r.bounds.Ending)}.Label(labels)
-	name := owner.SetupName(r.name)
-	if err := r.createCommand(ctx, name, labels, p.setup, p, image, preset); err != nil {
-		return fail(OpCreate, inSetup(err))
+	owner.Limits{Timeout: p.setup.timeout, Ending: r.endingTime(), Reading: looking}.Label(labels)
+	err = r.createCommand(ctx, name, labels, p.setup, p, image, preset)
+	if err == nil {
+		err = r.checkStaged(ctx, p, staged)
 	}
-	if err := r.checkStaged(ctx, p, staged); err != nil {
+	if err != nil {
 		return fail(OpCreate, inSetup(err))
 	}
 	out, err := r.execute(ctx, name, p.setup, p.limits)
@@ -126,20 +116,27 @@ func (r *run) setUp(ctx context.Context, p plan, preset isolation.Preset, image 
 		r.fillExit(out, res)
 		res.SetupFailed = true
 	}
-	switch err := errors.Join(err, out.Undelivered); {
-	case err != nil:
+	if err != nil {
 		return fail(stepOf(out), inSetup(err))
-	case res.SetupFailed:
+	}
+	if res.SetupFailed {
 		p.collect = nil
-		return fail(OpCollect, inSetup(r.collect(ctx, p, dirs, staged, out.Exit, res)))
+		err = r.collect(ctx, p, dirs, staged, out.Exit, res)
 	}
-	if err := r.client.Unchanged(ctx, name, out.Exit); err != nil {
+	switch {
+	case out.Undelivered != nil:
+		return fail(OpWait, inSetup(errors.Join(out.Undelivered, err)))
+	case res.SetupFailed:
+		return fail(OpCollect, inSetup(err))
+	}
+	err = r.client.Unchanged(ctx, name, out.Exit)
+	if err == nil {
+		err = r.removeLast(ctx)
+	}
+	if err != nil {
 		return fail(OpWait, inSetup(err))
 	}
-	if err := r.removeLast(ctx); err != nil {
-		return fail(OpWait, inSetup(err))
-	}
-	return fail(OpStage, inSetup(r.checkClaimed(ctx, look)))
+	return fail(OpStage, inSetup(check.Left(ctx, names)))
 }
 
 // inSetup says that an error was in Setup; nil stays nil.
@@ -157,107 +154,21 @@ func (r *run) removeLast(ctx context.Context) error {
 	return r.undo.Last(ctx)
 }
 
-// claimedName is a path in a volume on, or on the way to, a path that somebody claims.
-type claimedName struct {
-	path   string // in the job's container
-	place  string // in the staging container
-	check  func(kind byte) error
-	target bool // of a mount, where the engine made a file if the mount is one
-}
-
-// claimed lists what Setup can have put something at, with every directory before what is
-// in it. The staging container has the volumes side by side; in the job's own, a link could
-// mount one over the proof.
-func (r *run) claimed(p plan, image dockerx.Image, dirs []directory) (list []claimedName, err error) {
-	table := p.claims(image, dirs, r.engine.Podman)
-	for i, c := range p.collect {
-		if above := path.Dir(c); !p.mounted(above) {
-			table.Directory(above, fmt.Sprintf("the directory of Collect[%d]", i))
-		}
-	}
+// handover is the check of what Setup leaves. Beside the run's claims it knows the working
+// directory inside a mount.
+func (r *run) handover(p plan, image dockerx.Image, dirs []directory) (handover.Check, error) {
+	check := handover.Check{Client: r.client, Staging: r.stagingName(), Claims: p.claims(image, dirs, r.engine.Podman), Mounts: p.targets()}
+	check.Claims.Directory(cmp.Or(p.workDir, image.WorkDir, "/"), "the working directory")
 	for _, d := range dirs {
-		names := table.Below(d.path)
-		for _, name := range slices.Sorted(maps.Keys(names)) {
-			at := path.Join(d.path, name)
-			if slices.ContainsFunc(dirs, func(in directory) bool {
-				return len(in.path) > len(d.path) && at != in.path && validate.Within(at, in.path)
-			}) {
-				continue // it is in that one
-			}
-			if r.engine.Podman && strings.ContainsAny(at, artifacts.Patterns) {
-				return nil, fmt.Errorf("%q: %w together with Setup; Podman takes it for a pattern", at, ErrUnsupported)
-			}
-			list = append(list, claimedName{
-				path: at, place: path.Join(r.stagedTree(), d.place, name), target: slices.Contains(p.targets(), at),
-				check: func(kind byte) error { return names.Check(name, kind) },
-			})
+		check.Directories = append(check.Directories, handover.Directory{Path: d.path, Place: path.Join(r.stagedTree(), d.place)})
+	}
+	for i, c := range p.collect {
+		check.Collected.Directory(path.Dir(c), fmt.Sprintf("the directory of Collect[%d]", i))
+	}
+	for _, c := range slices.Concat(check.Claims, check.Collected) {
+		if r.engine.Podman && strings.ContainsAny(c.Path, artifacts.Patterns) {
+			return check, fmt.Errorf("%s %q: %w; Podman takes it for a pattern", c.By, c.Path, ErrUnsupported)
 		}
 	}
-	return list, nil
-}
-
-// checkClaimed looks at them. What is absent the engine will make.
-func (r *run) checkClaimed(ctx context.Context, list []claimedName) error {
-	absent := map[string]bool{}
-	for _, c := range list {
-		if absent[path.Dir(c.place)] || len(path.Base(c.path)) > archive.MaxName {
-			absent[c.place] = true
-			continue
-		}
-		info, err := r.client.Stat(ctx, r.stagingName(), c.place)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			absent[c.place] = true
-		case err != nil:
-			return err
-		case c.target && info.Mode.IsRegular():
-		default:
-			if err := c.check(kindOf(info.Mode)); err != nil {
-				return fmt.Errorf("it left something else at %q: it %w", c.path, err)
-			}
-		}
-	}
-	return nil
-}
-
-// checkWorkDir looks, in the job's container, at a WorkDir inside a mount that Setup can
-// have written to.
-func (r *run) checkWorkDir(ctx context.Context, p plan) error {
-	if !p.hasSetup() {
-		return nil
-	}
-	for i, m := range p.mounts {
-		if m.ReadOnly || !validate.Within(p.workDir, m.Target) {
-			continue
-		}
-		var table claims.Table
-		table.Directory(p.workDir, "WorkDir")
-		names := table.Below(m.Target)
-		for _, name := range slices.Sorted(maps.Keys(names)) {
-			info, err := r.client.Stat(ctx, r.name, path.Join(m.Target, name))
-			if errors.Is(err, fs.ErrNotExist) {
-				break
-			}
-			if err == nil {
-				err = names.Check(name, kindOf(info.Mode))
-			}
-			if err != nil {
-				return fmt.Errorf("%q in Mounts[%d] %w", name, i, err)
-			}
-		}
-	}
-	return nil
-}
-
-// kindOf is the type of a file, as package tar has it.
-func kindOf(mode fs.FileMode) byte {
-	switch mode.Type() {
-	case 0:
-		return tar.TypeReg
-	case fs.ModeDir:
-		return tar.TypeDir
-	case fs.ModeSymlink:
-		return tar.TypeSymlink
-	}
-	return tar.TypeFifo // or another special one
+	return check, nil
 }

@@ -36,6 +36,9 @@ type SweepReport struct {
 //     the Timeout, passed more than five minutes ago. If the command has ended and the job had paths in Collect, two
 //     seconds for each MiB of ArtifactBytes are added, and at least 512 seconds.
 //
+// While a job's Setup runs, [Setup.Timeout] counts in its Timeout's place. Between the
+// two commands of a run none has been started.
+//
 // Everything else stays and is listed in Left, including runs in progress. If a
 // process was killed a moment ago, the engine may still be creating an object for
 // it; the next Sweep finds that.

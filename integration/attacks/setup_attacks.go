@@ -27,7 +27,9 @@ var setupAttacks = []Attack{
 	setupAttack("disk-root", "puts a link to the host in place of all that it can reach of the disk",
 		func(j *sandbox.Job) { j.Limits.DiskMB = 8 }, "link,/workspace/x,SECRET", "link,/tmp/x,SECRET", "link,/dev/shm/x,SECRET"),
 	setupAttack("collect", "puts a link to the host where Cmd's artifacts are collected",
-		func(j *sandbox.Job) { j.Collect = []string{"/workspace/x/y", "/workspace/z"} }, "link,/workspace/x,SECRET", "link,/workspace/z,SECRET"),
+		func(j *sandbox.Job) { j.Collect = []string{"/workspace/z"} }, "link,/workspace/z,SECRET"),
+	setupAttack("collect-above", "puts such a link above that",
+		func(j *sandbox.Job) { j.Collect = []string{"/workspace/x/y"} }, "link,/workspace/x,SECRET/.."),
 	{
 		Name: "mount", Tries: "hides a mount of Cmd's, with links at it and above it, and puts a forged file there",
 		Expected: "no run, or the mount at its place",
@@ -128,8 +130,8 @@ func (e *attackEnv) afterSetup(j sandbox.Job, steps []string) (res sandbox.Resul
 		e.abort("Setup came to no end: %v\n%s", err, res.SetupLogs)
 	}
 	var refused *sandbox.Error
-	if err != nil && (!errors.As(err, &refused) || refused.Op == sandbox.OpCleanup) {
-		e.abort("no answer: %v", err)
+	if err != nil && (!errors.As(err, &refused) || refused.Op != sandbox.OpStage || !strings.Contains(err.Error(), "is a symbolic link")) {
+		e.abort("it is not what Setup left that was refused: %v", err)
 	}
 	return res, err == nil
 }

@@ -46,24 +46,24 @@ func TestSetupOnClaimedPaths(t *testing.T) {
 		want  string // of the error, "" = it runs
 	}{
 		"a mount moved away":      {"mv a c", mounted(dir, "/workspace/a/b"), ""},
-		"a link above a mount":    {"mv a c; ln -s c a", mounted(dir, "/workspace/a/b"), `"/workspace/a": it is a symbolic link, but Mounts[0].Target "/workspace/a/b" is below it`},
-		"a link at a mount":       {"mv a c; mkdir a; ln -s ../c a/b", mounted(dir, "/workspace/a/b"), `"/workspace/a/b": it is a symbolic link, but Mounts[0].Target "/workspace/a/b" is there`},
-		"a link into nothing":     {"mv a c; ln -s /no/such a", mounted(dir, "/workspace/a/b"), `"/workspace/a": it is a symbolic link`},
-		"a fifo at a mount":       {"mv a c; mkdir a; mkfifo a/b", mounted(dir, "/workspace/a/b"), `"/workspace/a/b": it is a special file`},
+		"a link above a mount":    {"mv a c; ln -s c a", mounted(dir, "/workspace/a/b"), `"/workspace/a" is a symbolic link, but Mounts[0].Target "/workspace/a/b" is below it`},
+		"a link at a mount":       {"mv a c; mkdir a; ln -s ../c a/b", mounted(dir, "/workspace/a/b"), `"/workspace/a/b" is a symbolic link, but Mounts[0].Target "/workspace/a/b" is there`},
+		"a link into nothing":     {"mv a c; ln -s /no/such a", mounted(dir, "/workspace/a/b"), `"/workspace/a" is a symbolic link`},
+		"a fifo at a mount":       {"mv a c; mkdir a; mkfifo a/b", mounted(dir, "/workspace/a/b"), `"/workspace/a/b" is a special file`},
 		"a file that is a mount":  {"true", mounted(file, "/workspace/a/b"), ""},
-		"a link at such a file":   {"mv a c; mkdir a; ln -s /etc/passwd a/b", mounted(file, "/workspace/a/b"), `"/workspace/a/b": it is a symbolic link`},
-		"a link at a VOLUME":      {"mv a c; mkdir a; ln -s .. a/b", func(j *sandbox.Job) { j.Image = volume }, `"/workspace/a/b": it is a symbolic link, but the image's VOLUME "/workspace/a/b" is there`},
-		"a link above a VOLUME":   {"mv a c; ln -s /tmp a", func(j *sandbox.Job) { j.Image = volume }, `"/workspace/a": it is a symbolic link`},
+		"a link at such a file":   {"mv a c; mkdir a; ln -s /etc/passwd a/b", mounted(file, "/workspace/a/b"), `"/workspace/a/b" is a symbolic link`},
+		"a link at a VOLUME":      {"mv a c; mkdir a; ln -s .. a/b", func(j *sandbox.Job) { j.Image = volume }, `"/workspace/a/b" is a symbolic link, but the image's VOLUME "/workspace/a/b" is there`},
+		"a link above a VOLUME":   {"mv a c; ln -s /tmp a", func(j *sandbox.Job) { j.Image = volume }, `"/workspace/a" is a symbolic link`},
 		"a VOLUME moved away":     {"mv a c", func(j *sandbox.Job) { j.Image = volume }, ""},
-		"a link in a VOLUME":      {"mv a/b/c a/b/z; ln -s /tmp a/b/c", func(j *sandbox.Job) { j.Image = volume; mounted(dir, "/workspace/a/b/c/d")(j) }, `"/workspace/a/b/c": it is a symbolic link`},
-		"the same, at its mount":  {"mv a c; mkdir a; ln -s ../../tmp/v a/b; mkdir a/b/x || true", func(j *sandbox.Job) { j.Image = volume }, `"/workspace/a/b": it is a symbolic link`},
-		"a link for WorkDir":      {"cd /; rmdir /tmp/w; ln -s /proc/self/fd /tmp/w", func(j *sandbox.Job) { j.WorkDir = "/tmp/w" }, `"/tmp/w": it is a symbolic link, but WorkDir "/tmp/w" is there`},
-		"a link above WorkDir":    {"cd /; mv /tmp/w /tmp/x; ln -s x /tmp/w", func(j *sandbox.Job) { j.WorkDir = "/tmp/w/x" }, `"/tmp/w": it is a symbolic link`},
-		"a file for WorkDir":      {"cd /; rmdir /tmp/w; echo >/tmp/w", func(j *sandbox.Job) { j.WorkDir = "/tmp/w" }, `"/tmp/w": it is a regular file, but WorkDir`},
+		"a link in a VOLUME":      {"mv a/b/c a/b/z; ln -s /tmp a/b/c", func(j *sandbox.Job) { j.Image = volume; mounted(dir, "/workspace/a/b/c/d")(j) }, `"/workspace/a/b/c" is a symbolic link`},
+		"the same, at its mount":  {"mv a c; mkdir a; ln -s ../../tmp/v a/b; mkdir a/b/x || true", func(j *sandbox.Job) { j.Image = volume }, `"/workspace/a/b" is a symbolic link`},
+		"a link for WorkDir":      {"cd /; rmdir /tmp/w; ln -s /proc/self/fd /tmp/w", func(j *sandbox.Job) { j.WorkDir = "/tmp/w" }, `"/tmp/w" is a symbolic link, but WorkDir "/tmp/w" is there`},
+		"a link above WorkDir":    {"cd /; mv /tmp/w /tmp/x; ln -s x /tmp/w", func(j *sandbox.Job) { j.WorkDir = "/tmp/w/x" }, `"/tmp/w" is a symbolic link`},
+		"a file for WorkDir":      {"cd /; rmdir /tmp/w; echo >/tmp/w", func(j *sandbox.Job) { j.WorkDir = "/tmp/w" }, `"/tmp/w" is a regular file, but WorkDir`},
 		"no WorkDir":              {"cd /; rmdir /tmp/w", func(j *sandbox.Job) { j.WorkDir = "/tmp/w" }, ""},
-		"a link above Collect":    {"ln -s /tmp out", func(j *sandbox.Job) { j.Collect = []string{"/workspace/out/x"} }, `"/workspace/out": it is a symbolic link, but the directory of Collect[0] "/workspace/out" is there`},
+		"a link above Collect":    {"ln -s /tmp out", func(j *sandbox.Job) { j.Collect = []string{"/workspace/out/x"} }, `"/workspace/out" is a symbolic link, but the directory of Collect[0] "/workspace/out" is there`},
 		"a link at Collect":       {"ln -s /tmp out", func(j *sandbox.Job) { j.Collect = []string{"/workspace/out"} }, ""},
-		"the next InputDir":       {"cd /; mv /workspace/a /workspace/c; ln -s c /workspace/a", func(j *sandbox.Job) { j.InputDir = "/workspace/a/b" }, `"/workspace/a": it is a symbolic link, but the writable directory "/workspace/a/b" is below it`},
+		"the next InputDir":       {"cd /; mv /workspace/a /workspace/c; ln -s c /workspace/a", func(j *sandbox.Job) { j.InputDir = "/workspace/a/b" }, `"/workspace/a" is a symbolic link, but the writable directory "/workspace/a/b" is below it`},
 		"a long name for Collect": {"true", func(j *sandbox.Job) { j.Collect = []string{"/workspace/" + strings.Repeat("x", 300) + "/x"} }, ""},
 		"no rights":               {"chmod 0 /workspace /tmp", func(*sandbox.Job) {}, ""},
 	} {
@@ -81,7 +81,7 @@ func TestSetupOnClaimedPaths(t *testing.T) {
 					return
 				}
 				runtest.RequireOwnError(t, err, sandbox.OpStage)
-				require.ErrorContains(t, err, "Setup: it left something else at "+c.want)
+				require.ErrorContains(t, err, "Setup: "+c.want)
 				require.Equal(t, -1, res.ExitCode)
 				require.Nil(t, res.Logs)
 			})
@@ -113,8 +113,8 @@ func TestSetupLeavesMountsInPlace(t *testing.T) {
 func TestSetupAndWorkDirInAMount(t *testing.T) {
 	t.Parallel()
 	for setup, want := range map[string]string{
-		"true": "", "mkdir /m/a /m/a/b": "", "ln -s /proc/self/fd /m/a": `"a" in Mounts[0] is a symbolic link, but WorkDir "/m/a/b" is below it`,
-		"mkdir /m/a; ln -s / /m/a/b": `"a/b" in Mounts[0] is a symbolic link, but WorkDir "/m/a/b" is there`,
+		"true": "", "mkdir /m/a /m/a/b": "", "ln -s /proc/self/fd /m/a": `"/m/a" is a symbolic link, but the working directory "/m/a/b" is below it`,
+		"mkdir /m/a; ln -s / /m/a/b": `"/m/a/b" is a symbolic link, but the working directory "/m/a/b" is there`,
 	} {
 		dir := sharedDir(t)
 		require.NoError(t, os.Chmod(dir, 0o777))
@@ -130,6 +130,74 @@ func TestSetupAndWorkDirInAMount(t *testing.T) {
 		runtest.RequireOwnError(t, err, sandbox.OpCreate)
 		require.ErrorContains(t, err, want)
 	}
+
+	// The image's WORKDIR, and the same directory by a mount that is read-only.
+	dir := sharedDir(t)
+	require.NoError(t, os.Chmod(dir, 0o777))
+	j := withSetup(runtest.Shell("pwd"), "cd /; rm -rf /m/a; ln -s /proc/self/fd /m/a")
+	j.Image = enginetest.MakeImage(t, "setup-workdir", enginetest.BusyboxFiles(), "WORKDIR /r/a/b")
+	j.Mounts = []sandbox.Mount{{Source: dir, Target: "/m"}, {Source: dir, Target: "/r", ReadOnly: true}}
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "a", "b"), 0o777))
+	require.NoError(t, os.Chmod(filepath.Join(dir, "a"), 0o777))
+	_, err := runtest.Do(t, j)
+	runtest.RequireOwnError(t, err, sandbox.OpCreate)
+	require.ErrorContains(t, err, `"/r/a" is a symbolic link, but the working directory "/r/a/b" is below it`)
+}
+
+// An image whose own links lead to what Setup can write to is refused: what is mounted there
+// for Cmd would be where Setup wants it.
+func TestSetupAndLinksOfTheImage(t *testing.T) {
+	t.Parallel()
+	dir := graderDir(t)
+	for name, c := range map[string]struct {
+		link map[string]string
+		edit func(*sandbox.Job)
+		want string // "" = it runs
+	}{
+		"WorkDir":             {map[string]string{"app": "/workspace/app"}, func(j *sandbox.Job) { j.WorkDir = "/app/src" }, `WorkDir "/app/src"`},
+		"InputDir":            {map[string]string{"app": "/workspace"}, func(j *sandbox.Job) { j.InputDir = "/app/data" }, `the writable directory "/app/data"`},
+		"a mount":             {map[string]string{"app": "workspace/x"}, func(j *sandbox.Job) { j.Mounts = []sandbox.Mount{{Source: dir, Target: "/app/data", ReadOnly: true}} }, `Mounts[0].Target "/app/data"`},
+		"by another name":     {map[string]string{"tmp": "var/tmp"}, func(j *sandbox.Job) { j.WorkDir = "/var/tmp/w" }, `WorkDir "/var/tmp/w"`},
+		"the directory moved": {map[string]string{"tmp": "var/tmp"}, func(j *sandbox.Job) { j.WorkDir = "/tmp/w" }, ""},
+		"a link elsewhere":    {map[string]string{"app": "/srv"}, func(j *sandbox.Job) { j.WorkDir = "/app/src" }, ""},
+		"hidden by a mount":   {map[string]string{"app": "/workspace"}, func(j *sandbox.Job) { j.Mounts = []sandbox.Mount{{Source: dir, Target: "/app", ReadOnly: true}} }, ""},
+	} {
+		if enginetest.Podman() && c.link["tmp"] != "" {
+			continue // see TestPodmanRefusesLinksOfTheImage
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			withAndWithoutDisk(t, func(t *testing.T, megabytes int64) {
+				j := withSetup(runtest.Shell("echo ran"), "true")
+				j.Image, j.Limits.DiskMB = linkedImage(t, c.link), megabytes
+				c.edit(&j)
+				_, err := runtest.Do(t, j)
+				if c.want == "" {
+					require.NoError(t, err)
+					return
+				}
+				runtest.RequireOwnError(t, err, sandbox.OpStage)
+				require.ErrorIs(t, err, sandbox.ErrUnsupported)
+				require.ErrorContains(t, err, c.want)
+			})
+		})
+	}
+}
+
+// Where a mount covers the directory for an input, everything else is as it would be.
+func TestMountOverInputDir(t *testing.T) {
+	t.Parallel()
+	dir := graderDir(t)
+	withAndWithoutDisk(t, func(t *testing.T, megabytes int64) {
+		for _, setup := range []sandbox.Setup{{}, {Cmd: []string{"true"}, Network: "none"}} {
+			j := runtest.Shell("echo x >/tmp/x; ls /workspace")
+			j.Limits.DiskMB, j.Setup = megabytes, setup
+			j.Mounts, j.Collect = []sandbox.Mount{{Source: dir, Target: "/workspace", ReadOnly: true}}, []string{"/tmp/x"}
+			res := runtest.OK(t, j)
+			require.Equal(t, "sub\n", string(res.Logs))
+			require.Equal(t, "x\n", string(res.Artifacts["/tmp/x"]))
+		}
+	})
 }
 
 // The source of a mount that Setup could replace by a link is refused.
@@ -137,7 +205,7 @@ func TestSetupAndNestedSources(t *testing.T) {
 	t.Parallel()
 	j := withSetup(runtest.Shell("echo ran"), "true")
 	j.Mounts = []sandbox.Mount{{Source: "/srv/a", Target: "/a"}, {Source: "/srv/a/b", Target: "/b", ReadOnly: true}}
-	refused(t, j, sandbox.OpValidate, `Mounts[1].Source "/srv/a/b" is inside Mounts[0].Source "/srv/a", which Setup can write to`)
+	refused(t, j, sandbox.OpValidate, `Mounts[1].Source "/srv/a/b" is inside the source "/srv/a", which Setup can write to`)
 	j.Mounts[0].ReadOnly = true
 	refused(t, j, sandbox.OpCreate, `"/srv/a`) // they do not exist
 }
@@ -237,7 +305,7 @@ func writes(f func() error) io.Writer {
 // Processes that Setup leaves behind are gone before Cmd starts.
 func TestSetupLeavesNoProcess(t *testing.T) {
 	t.Parallel()
-	j := withSetup(runtest.Shell("sleep 2; cat /tmp/ticks | wc -l >/tmp/a; sleep 2; cat /tmp/ticks | wc -l >/tmp/b; cmp /tmp/a /tmp/b && echo still"),
+	j := withSetup(runtest.Shell("sleep 2; test -s /tmp/ticks || exit 1; cat /tmp/ticks | wc -l >/tmp/a; sleep 2; cat /tmp/ticks | wc -l >/tmp/b; cmp /tmp/a /tmp/b && echo still"),
 		"touch /tmp/ticks; (trap '' TERM HUP; setsid sh -c 'while :; do echo x >>/tmp/ticks; usleep 1000; done' >/dev/null 2>&1) & sleep 1")
 	require.Equal(t, "still\n", runtest.Output(t, j))
 }

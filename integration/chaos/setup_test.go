@@ -30,7 +30,7 @@ func ofSetup(a act) act {
 }
 
 // Another client does something to Setup's container, or to what it shares with Cmd's.
-// Cmd runs only after a Setup that ran once, to its end.
+// Cmd runs only after a Setup that ran to its end.
 func TestOtherClientAndSetup(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -25,12 +25,11 @@ type Overlay struct {
 // Overlays finds the overlays among what is mounted in a container. It must not have
 // started: later the command decides what is there.
 func Overlays(ctx context.Context, client *dockerx.Client, container string, mounted []string) (found []Overlay, err error) {
-	l := links{client: client, container: container, mounted: mounted, asked: map[string]string{}}
-	places := make([]string, len(mounted))
+	places, err := Places(ctx, client, container, mounted, mounted)
+	if err != nil {
+		return nil, err
+	}
 	for i, dir := range mounted {
-		if places[i], err = l.place(ctx, dir); err != nil {
-			return nil, err
-		}
 		for k := range i {
 			if validate.Overlap(places[i], places[k]) && !sameWay(mounted[k], dir, places[k], places[i]) {
 				found = append(found, Overlay{[2]string{mounted[k], dir}, [2]string{places[k], places[i]}})
@@ -49,6 +48,20 @@ func sameWay(a, b, atA, atB string) bool {
 		return named && placed && way == is
 	}
 	return inside(a, b, atA, atB) || inside(b, a, atB, atA)
+}
+
+// Places tells where the runtime finds paths in a container that has none of mounted at its
+// place: the links on the way are the image's.
+func Places(ctx context.Context, client *dockerx.Client, container string, mounted, paths []string) ([]string, error) {
+	l := links{client: client, container: container, mounted: mounted, asked: map[string]string{}}
+	places := make([]string, len(paths))
+	for i, p := range paths {
+		var err error
+		if places[i], err = l.place(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	return places, nil
 }
 
 // Concerns tells whether a directory is one of the two.

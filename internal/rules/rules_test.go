@@ -29,6 +29,7 @@ var imports = map[string]map[string]string{
 		module + "/internal/cleanup":                   "what is undone at a run's end",
 		module + "/internal/discover":                  "which engine",
 		module + "/internal/dockerx":                   "the engine",
+		module + "/internal/handover":                  "what one command leaves for the next",
 		module + "/internal/registry":                  "who pulls",
 		module + "/internal/ending":                    "the one deadline of a run that is cut off",
 		module + "/internal/pause":                     "the program that holds the disk",
@@ -55,6 +56,13 @@ var imports = map[string]map[string]string{
 		module + "/internal/dockerx":    "the container",
 		module + "/internal/validate":   "which path is within which",
 		"github.com/containerd/errdefs": "the engine's refusals by kind",
+	},
+	module + "/internal/handover": {
+		module + "/internal/archive":   "how long a name can be",
+		module + "/internal/artifacts": "where links of the image's lead",
+		module + "/internal/claims":    "who claims which path",
+		module + "/internal/dockerx":   "what is where",
+		module + "/internal/validate":  "which path is within which",
 	},
 	module + "/internal/archive": {
 		module + "/internal/claims": "which names an input must leave alone",

@@ -73,6 +73,33 @@ func (p *FieldErrors) HostPaths(sources []string, engineHost string, engine []st
 	}
 }
 
+// NestedSources refuses a source of a mount that is inside one of those that a Setup can
+// write to: it could put a link there, which the engine would follow on its host. Links are
+// resolved as HostPaths does.
+func (p *FieldErrors) NestedSources(sources, writable []string, engineHost string) {
+	_, local := localSocket(engineHost)
+	names := func(source string) []string {
+		list := []string{source}
+		if local {
+			list = append(list, resolved(source))
+		}
+		return append(list, otherNames(list)...)
+	}
+	inside := func(a, b string) bool {
+		return slices.ContainsFunc(names(a), func(a string) bool {
+			return slices.ContainsFunc(names(b), func(b string) bool { return a != b && Within(a, b) })
+		})
+	}
+	for i, source := range sources {
+		for _, outer := range writable {
+			if source != "" && outer != "" && inside(source, outer) {
+				p.Add("Mounts[%d].Source %q is inside the source %q, which Setup can write to; make that mount read-only", i, source, outer)
+				break
+			}
+		}
+	}
+}
+
 // otherNames are the second names of paths in /run or /var/run, one of which is a link
 // to the other on practically every host.
 func otherNames(paths []string) (others []string) {
