@@ -15,6 +15,7 @@ func TestCoverage(t *testing.T) {
 	t.Run("NoModule", func(t *testing.T) { testNoModule(t, p) })
 	p.image = compiledImage(t)
 	t.Run("LinkToRepository", func(t *testing.T) { t.Parallel(); testLinkToRepository(t, p) })
+	t.Run("HostileRepository", func(t *testing.T) { t.Parallel(); testHostileRepository(t, p) })
 	t.Run("Verdicts", func(t *testing.T) { t.Parallel(); testVerdicts(t, p) })
 	t.Run("Timeout", func(t *testing.T) { t.Parallel(); testTimeout(t, p) })
 }
@@ -70,6 +71,31 @@ func testLinkToRepository(t *testing.T, p program) {
 		t.Errorf("exit status %d, want 0: %s", status, stderr)
 	}
 	wants(t, section(t, stdout, "example.com/m"), "all tests passed")
+}
+
+// A stranger's repository names programs in its configuration, and the directory in it that
+// is tested looks like a repository of its own. None of them is run on this machine.
+func testHostileRepository(t *testing.T, p program) {
+	dir := t.TempDir()
+	ran := filepath.Join(dir, "ran")
+	path := writeModule(t, dir, "m", "F()", files{".gitattributes": "* filter=x\n"})
+	commit(t, path)
+	evil := "[core]\n\trepositoryformatversion = 0\n\tfsmonitor = touch " + ran + "\n[filter \"x\"]\n\tsmudge = touch " + ran + "\n\tclean = touch " + ran + "\n[uploadpack]\n\tpackObjectsHook = touch " + ran + "\n"
+	write(t, filepath.Join(path, ".git", "config"), evil)
+	bare := writeModule(t, path, "sub", "F()", files{"config": evil + "[core]\n\tbare = true\n", "HEAD": "ref: refs/heads/main\n", "objects/x": "", "refs/x": ""})
+	stdout, stderr, status := p.run(t, nil, "-out", t.TempDir(), path, bare)
+	if status != 0 {
+		t.Errorf("exit status %d, want 0: %s", status, stderr)
+	}
+	wants(t, section(t, stdout, "example.com/m"), "all tests passed")
+	wants(t, section(t, stdout, "example.com/sub"), "all tests passed")
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("a program of the repository's was run")
+	}
+	git(t, path, "archive", "--output="+filepath.Join(dir, "tar"), "HEAD")
+	if _, err := os.Stat(ran); err != nil {
+		t.Error("git archive does not run it either, so the test shows nothing")
+	}
 }
 
 // A test that hangs is killed, wherever its module is on the host.

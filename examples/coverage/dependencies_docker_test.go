@@ -96,20 +96,21 @@ var waysOut = map[string]struct {
 	ran   string // without download's environment, "" = nothing
 	said  string // what the go command says then
 	env   map[string]string
+	works bool // the dependencies are downloaded, and without the environment too
 }{
-	"a dependency from a repository": {files{"go.mod": mainModule + "\nrequire evil.example/x.git v1.0.0\n"}, "git", "", nil},
-	"from one of another kind":       {files{"go.mod": mainModule + "\nrequire evil.example/x.hg v1.0.0\n"}, "hg", "", nil},
-	"a replacement from one":         {files{"go.mod": mainModule + "\nrequire example.com/dep v1.0.0\n\nreplace example.com/dep => evil.example/x.git v1.0.0\n"}, "git", "", nil},
-	"a toolchain line":               {files{"go.mod": mainModule + "\ntoolchain go1.99.0\n"}, "", fetches, nil},
-	"a go line of the future":        {files{"go.mod": "module example.com/m\n\ngo 1.99.0\n"}, "", fetches, nil},
-	"a toolchain of a workspace":     {files{"go.mod": mainModule, "go.work": "go 1.26\n\ntoolchain go1.99.0\n\nuse .\n"}, "", fetches, nil},
-	"a workspace with repositories":  {files{"go.mod": mainModule, "go.work": "go 1.26\n\nuse (\n\t.\n\t./other\n)\n", "other/go.mod": "module example.com/o\n\ngo 1.26\n\nrequire evil.example/x.git v1.0.0\n"}, "git", "", nil},
+	"a dependency from a repository": {files{"go.mod": mainModule + "\nrequire evil.example/x.git v1.0.0\n"}, "git", "", nil, false},
+	"from one of another kind":       {files{"go.mod": mainModule + "\nrequire evil.example/x.hg v1.0.0\n"}, "hg", "", nil, false},
+	"a replacement from one":         {files{"go.mod": mainModule + "\nrequire example.com/dep v1.0.0\n\nreplace example.com/dep => evil.example/x.git v1.0.0\n"}, "git", "", nil, false},
+	"a toolchain line":               {files{"go.mod": mainModule + "\ntoolchain go1.99.0\n"}, "", fetches, nil, false},
+	"a go line of the future":        {files{"go.mod": "module example.com/m\n\ngo 1.99.0\n"}, "", fetches, nil, false},
+	"a toolchain of a workspace":     {files{"go.mod": mainModule, "go.work": "go 1.26\n\ntoolchain go1.99.0\n\nuse .\n"}, "", fetches, nil, false},
+	"a workspace with repositories":  {files{"go.mod": mainModule, "go.work": "go 1.26\n\nuse (\n\t.\n\t./other\n)\n", "other/go.mod": "module example.com/o\n\ngo 1.26\n\nrequire evil.example/x.git v1.0.0\n"}, "git", "", nil, false},
 	"settings in HOME": {files{"go.mod": mainModule + "\nrequire example.com/dep v1.0.0\n", ".config/go/env": "GOPROXY=direct\nGOPRIVATE=*\nGOAUTH=evil\n"}, "", "",
-		map[string]string{"HOME": sandbox.DefaultInputDir}},
-	"a repository of its own":      {files{"go.mod": mainModule + "\nrequire example.com/dep v1.0.0\n", ".git/config": "[core]\n\tfsmonitor = /programs/evil\n\tsshCommand = /programs/evil\n", ".git/HEAD": "ref: refs/heads/main\n"}, "", "", nil},
-	"code of every kind":           {files{"go.mod": mainModule + "\nrequire example.com/evil v1.0.0\n\ntool example.com/evil/cmd\n", "m.go": "package m\n\n//go:generate evil\n\nimport _ \"example.com/evil\"\n"}, "", "", nil},
-	"a vendor directory":           {files{"go.mod": mainModule + "\nrequire example.com/evil v1.0.0\n", "vendor/modules.txt": "# example.com/evil v1.0.0\n## explicit\nexample.com/evil\n", "vendor/example.com/evil/e.go": "package evil\n"}, "", "", nil},
-	"a directory that it replaces": {files{"go.mod": mainModule + "\nrequire example.com/evil v1.0.0\n\nreplace example.com/evil => ../programs\n"}, "", "", nil},
+		map[string]string{"HOME": sandbox.DefaultInputDir}, true},
+	"a repository of its own":      {files{"go.mod": mainModule + "\nrequire example.com/dep v1.0.0\n", ".git/config": "[core]\n\tfsmonitor = /programs/evil\n\tsshCommand = /programs/evil\n", ".git/HEAD": "ref: refs/heads/main\n"}, "", "", nil, true},
+	"code of every kind":           {files{"go.mod": mainModule + "\nrequire example.com/evil v1.0.0\n\ntool example.com/evil/cmd\n", "m.go": "package m\n\n//go:generate evil\n\nimport _ \"example.com/evil\"\n"}, "", "", nil, true},
+	"a vendor directory":           {files{"go.mod": mainModule + "\nrequire example.com/evil v1.0.0\n", "vendor/modules.txt": "# example.com/evil v1.0.0\n## explicit\nexample.com/evil\n", "vendor/example.com/evil/e.go": "package evil\n"}, "", "", nil, true},
+	"a directory that it replaces": {files{"go.mod": mainModule + "\nrequire example.com/evil v1.0.0\n\nreplace example.com/evil => ./evil\n", "evil/go.mod": "module example.com/evil\n\ntool example.com/evil/cmd\n"}, "", "", nil, true},
 }
 
 func TestDownload(t *testing.T) {
@@ -150,6 +151,8 @@ func testDownloadRunsNothing(t *testing.T, image, proxy string) {
 			}
 			if ran, said := run(download("file:///proxy")); ran != "" || way.said != "" && strings.Contains(said, way.said) {
 				t.Errorf("it ran %s\n%s", ran, said)
+			} else if way.works && !strings.Contains(said, "status 0\n") {
+				t.Errorf("nothing was downloaded:\n%s", said)
 			}
 			careless := sandbox.Setup{Cmd: download("").Cmd, Env: map[string]string{"GOPROXY": "file:///proxy,direct", "GOTOOLCHAIN": "auto", "GOSUMDB": "off"}}
 			if ran, said := run(careless); !strings.HasPrefix(ran, way.ran) || !strings.Contains(said, way.said) {
@@ -175,9 +178,15 @@ func TestModuleProxy(t *testing.T) {
 	for path, status := range map[string]int{
 		"/example.com/!dep/@v/v1.0.0.mod": http.StatusOK, "/example.com/private/@v/v1.0.0.mod": http.StatusNotFound,
 		"/sumdb/x": http.StatusNotFound, "/": http.StatusNotFound, "/example.com/!dep/@v/../../../../outside": http.StatusNotFound,
+		"/example.com/!dep/@v/../../private/@v/v1.0.0.mod": http.StatusNotFound, "/example.com/!dep/@v/": http.StatusNotFound,
 		"/example.com/none/@v/v1.0.0.mod": http.StatusNotFound,
 	} {
-		answer, err := http.Get(p.url + path)
+		ask, err := http.NewRequest(http.MethodGet, p.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask.URL.Path += path // as it is
+		answer, err := http.DefaultTransport.RoundTrip(ask)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -49,13 +49,23 @@ func (m *goModule) close() {
 	os.Remove(m.source.Name())
 }
 
-// archive writes HEAD of a Git repository, or a directory as it is.
+// archive writes HEAD of a Git repository, or a directory as it is. The repository is a
+// stranger's: its configuration can name programs, so HEAD is archived from a clone, which
+// has none of it.
 func archive(ctx context.Context, w io.Writer, path string) error {
 	up, err := command(ctx, path, "git", "rev-parse", "--show-cdup")
 	if err == nil && up == "" {
+		clone, err := os.MkdirTemp("", "clone-*.git")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(clone)
+		if _, err := command(ctx, path, "git", "clone", "--quiet", "--bare", "--no-local", "--no-tags", "--template=", ".", clone); err != nil {
+			return err
+		}
 		var words bytes.Buffer
 		git := exec.CommandContext(ctx, "git", "archive", "HEAD")
-		git.Dir, git.Stdout, git.Stderr = path, w, &words
+		git.Dir, git.Stdout, git.Stderr, git.Env = clone, w, &words, hostEnviron("GIT_DIR="+clone)
 		if err := git.Run(); err != nil {
 			return fmt.Errorf("git archive HEAD: %w: %s", err, bytes.TrimSpace(words.Bytes()))
 		}
@@ -85,11 +95,21 @@ func (m *goModule) job(o options, source io.Reader, timeout time.Duration, cmd .
 // reader reads the source from its start.
 func (m *goModule) reader() io.Reader { return io.NewSectionReader(m.source, 0, math.MaxInt64) }
 
+// hostEnviron is the environment of commands on this machine that read a stranger's module:
+// nothing in it makes them run something else, or ask anybody.
+func hostEnviron(more ...string) []string {
+	return append(append(os.Environ(),
+		"GOWORK=off", "GOTOOLCHAIN=local", "GOPROXY=off", "GOVCS=*:off", "GOFLAGS=",
+		"GIT_CONFIG_COUNT=2", "GIT_CONFIG_KEY_0=safe.bareRepository", "GIT_CONFIG_VALUE_0=explicit",
+		"GIT_CONFIG_KEY_1=core.fsmonitor", "GIT_CONFIG_VALUE_1=false", "GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0",
+	), more...)
+}
+
 // command returns the trimmed output of a command that runs in dir.
 func command(ctx context.Context, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(cmd.Environ(), "GOWORK=off", "GOTOOLCHAIN=local") // the module alone, and nothing that it wants to be run
+	cmd.Env = hostEnviron()
 	var out []byte
 	err := explain(cmd, func() (err error) {
 		out, err = cmd.Output()

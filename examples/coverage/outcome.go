@@ -97,7 +97,7 @@ func (o *outcome) save(ctx context.Context, m *goModule, opts options) error {
 	}
 	page, made := res.Artifacts[pagePath]
 	if !made {
-		return fmt.Errorf("go tool cover ended with status %d: %s", res.ExitCode, res.Logs)
+		return fmt.Errorf("go tool cover ended with status %d: %s%s", res.ExitCode, res.SetupLogs, res.Logs)
 	}
 	return o.write(filepath.Join(dir, "cover.html"), page)
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -57,14 +58,14 @@ func (p *moduleProxy) close() {
 	<-p.served
 }
 
-// downloads serves a cache, but for modules that are private: a stranger's go.mod can ask
-// for any.
+// downloads serves a cache, but for modules that GOPRIVATE or GONOPROXY names: a stranger's
+// go.mod can ask for any, and so can what runs in Setup.
 func downloads(dir, private string) http.Handler {
 	files := http.FileServerFS(os.DirFS(dir))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		escaped, _, found := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/@v/")
-		path, err := module.UnescapePath(escaped)
-		if !found || err != nil || module.MatchPrefixPatterns(private, path) {
+		name, err := module.UnescapePath(escaped)
+		if !found || err != nil || path.Clean(r.URL.Path) != r.URL.Path || module.MatchPrefixPatterns(private, name) {
 			http.NotFound(w, r)
 			return
 		}
