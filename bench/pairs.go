@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"io"
 
 	"github.com/synchestra-io/sandbox"
@@ -39,6 +41,10 @@ func (b *bench) pairs() []pair {
 			a:    side{"RunOnce with small input, one artifact, DiskMB", runOnce(b.smallInputOnDisk)},
 			b:    side{"RunOnce with small input, one artifact", runOnce(b.smallInput)},
 			runs: 9,
+		}, {
+			a:    side{"RunOnce with a Setup on bridge, small input, one artifact", runOnce(b.withSetup)},
+			b:    side{"RunOnce on bridge and RunOnce on none, each with them", b.twice},
+			runs: 15, target: 1.05,
 		},
 	}
 }
@@ -54,6 +60,19 @@ func (b *bench) smallInputOnDisk() sandbox.Job {
 	j := b.smallInput()
 	j.Limits.DiskMB = 64
 	return j
+}
+
+func (b *bench) withSetup() sandbox.Job {
+	j := b.smallInput()
+	j.Setup.Cmd = []string{"cp", "/workspace/dir0/file0", "/workspace/copy"}
+	return j
+}
+
+// twice is what a Setup and its Cmd are without Setup.
+func (b *bench) twice(ctx context.Context) error {
+	onBridge := b.smallInput()
+	onBridge.Limits.Network = "bridge"
+	return errors.Join(runOnce(func() sandbox.Job { return onBridge })(ctx), runOnce(b.smallInput)(ctx))
 }
 
 func (b *bench) liveOutput() sandbox.Job {
