@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/synchestra-io/sandbox/integration/attacks"
+	"github.com/synchestra-io/sandbox/internal/enginetest"
 )
 
 // makeAll makes every attack, each as a subtest, and prints the table of outcomes. A
@@ -17,6 +18,7 @@ func makeAll(t *testing.T, o attacks.Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	enginetest.NoteTest()
 	all := attacks.All()
 	outcomes := make([]attacks.Outcome, len(all))
 	t.Cleanup(func() { // when the parallel subtests are over

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -26,6 +27,12 @@ type Record struct {
 	Passed   bool
 }
 
+// ran is set when a test uses the engine: a record of no test would say that all passed.
+var ran atomic.Bool
+
+// NoteTest notes that a test ran that makes no image of this package.
+func NoteTest() { ran.Store(true) }
+
 // record adds a line to the file that SANDBOX_RECORD names, if it does, and if not only
 // some tests were asked for.
 func record(passed bool) error {
@@ -33,7 +40,7 @@ func record(passed bool) error {
 	if file == "" || flag.Lookup("test.run").Value.String() != "" {
 		return nil
 	}
-	if imagesMade.Load() == 0 {
+	if imagesMade.Load() == 0 && !ran.Load() {
 		return errors.New("no test ran")
 	}
 	r := Record{Passed: passed, Short: testing.Short(), Without: flag.Lookup("test.skip").Value.String()}
