@@ -36,15 +36,19 @@ suite       = $(enginetests) . ./integration/attacks ./integration/behaviour ./i
 notpodman = Disk|CollectCounts|CollectFollows|CollectUnresolvable|CollectWithoutAMountPoint|CollectManyLevels|$\
 	CollectBeyondPathMax|BadNetworkByTheHostsID|SeccompProfileOfTheOwner|PrivateEngine|/limits/disk|/bombs/(disk|inodes|sparse-file)$$|/setup/(nested-disk|disk-root)
 
+# In an emulated machine a bound on time tells nothing.
+slow = TimeoutIsNoOOM|SiblingsShareQuotasByUser
+
 # What rootless Docker does not do, as SECURITY.md says, or its tests do not: it has a network
-# of its own, which does not reach their registries and servers, and a test that starts an
-# engine must be root.
-notrootless = Undelegated|Disk|PullOfAPrivateImage|PullOnceForAll|Credential|EngineOverSSH|$\
-	SeccompProfileOfTheOwner|PrivateEngine|/limits/disk|/bombs/(disk|inodes|sparse-file)$$|/setup/(nested-disk|disk-root)
+# of its own, which does not reach their registries and servers, and to start an engine or
+# mount something one must be root.
+notrootless = $(slow)|Undelegated|Disk|PullErrors|PullOf(AnAbsent|APrivate)Image|PullPolicies|PullOnceForAll|Progress$$|$\
+	Credential|EngineOverSSH|SeccompProfileOfTheOwner|PrivateEngine|MountDoesNotPassOnSubmounts|$\
+	/limits/disk|/bombs/(disk|inodes|sparse-file)$$|/setup/(nested-disk|disk-root)
 
 # Tests in the machine of scripts/with-vm. Undelegated is for that of ROOTLESS=undelegated.
 onvm  = CGO_ENABLED=0 scripts/with-vm $(onengine) -exec "'$(CURDIR)/scripts/in-vm'" -tags 'docker vm' -timeout 100m $(GOTESTFLAGS)
-notvm = Undelegated|Rootless
+notvm = $(slow)|Undelegated|Rootless
 
 .NOTPARALLEL:
 .PHONY: help test lint systems unit engine faults stress test-26 test-28 test-podman test-vm clean demo bench-quick soak attack fuzz test-gvisor workloads
