@@ -9,12 +9,10 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/mount"
 
-	"github.com/synchestra-io/sandbox/internal/artifacts"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/handover"
 	"github.com/synchestra-io/sandbox/internal/owner"
@@ -29,6 +27,9 @@ import (
 // For that, these directories are volumes: without [Limits.DiskMB] their size has no
 // cap, with it they share one. Its memory, and what it wrote there, count against
 // MemoryMB only until it ends.
+//
+// On Podman no mount, VOLUME, InputDir or working directory may be inside another directory
+// that Setup can write to; one of these directories itself can be the working directory.
 //
 // Cmd starts only if Setup exits with status 0: see [Result.SetupFailed]. If Setup left
 // anything but a directory on the way to a place where the engine mounts something for
@@ -158,17 +159,28 @@ func (r *run) removeLast(ctx context.Context) error {
 // directory inside a mount.
 func (r *run) handover(p plan, image dockerx.Image, dirs []directory) (handover.Check, error) {
 	check := handover.Check{Client: r.client, Staging: r.stagingName(), Claims: p.claims(image, dirs, r.engine.Podman), Mounts: p.targets()}
-	check.Claims.Directory(cmp.Or(p.workDir, image.WorkDir, "/"), "the working directory")
+	workDir := cmp.Or(p.workDir, image.WorkDir, "/")
+	check.Claims.Directory(workDir, "the working directory")
 	for _, d := range dirs {
 		check.Directories = append(check.Directories, handover.Directory{Path: d.path, Place: path.Join(r.stagedTree(), d.place)})
+	}
+	if r.engine.Podman {
+		return check, unseen(p, check, workDir)
 	}
 	for i, c := range p.collect {
 		check.Collected.Directory(path.Dir(c), fmt.Sprintf("the directory of Collect[%d]", i))
 	}
-	for _, c := range slices.Concat(check.Claims, check.Collected) {
-		if r.engine.Podman && strings.ContainsAny(c.Path, artifacts.Patterns) {
-			return check, fmt.Errorf("%s %q: %w; Podman takes it for a pattern", c.By, c.Path, ErrUnsupported)
-		}
-	}
 	return check, nil
+}
+
+// unseen refuses what would have to be looked at after Setup: Podman describes a link as what
+// it leads to.
+func unseen(p plan, check handover.Check, workDir string) error {
+	for _, name := range check.Names() {
+		return fmt.Errorf("%q: %w; Podman does not tell whether Setup puts a link there, so leave it out of the directories that Setup can write to", name, ErrUnsupported)
+	}
+	if p.mounted(workDir) && !slices.Contains(p.targets(), workDir) {
+		return fmt.Errorf("the working directory %q: %w; Podman does not tell whether Setup puts a link there, so use one outside of mounts", workDir, ErrUnsupported)
+	}
+	return nil
 }

@@ -188,12 +188,3 @@ func TestPodmanRefusesLinksOfTheImage(t *testing.T) {
 		require.ErrorContains(t, err, `"/`+name+`" is at`)
 	}
 }
-
-// A link by which Podman's directories only move, together, is usual.
-func TestPodmanTakesLinksOfTheImage(t *testing.T) {
-	t.Parallel()
-	j := runtest.Shell("echo ran >/tmp/x; cat /tmp/x")
-	j.Image = linkedImage(t, map[string]string{"run": "var/run"})
-	j.Collect = []string{"/tmp/x"}
-	require.Equal(t, "ran\n", runtest.Output(t, j))
-}

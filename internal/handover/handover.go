@@ -75,6 +75,9 @@ type Name struct {
 	mount bool // the engine made a file there if the mount is one
 }
 
+// String is the path.
+func (n Name) String() string { return n.path }
+
 // Names lists what the first command can have put something at, with every directory
 // before what is in it.
 func (c Check) Names() (list []Name) {
