@@ -83,12 +83,13 @@ func (r *run) createHolder(ctx context.Context, engine dockerx.Engine, image doc
 	return upload.Tar(ctx, r.client, holder, dir, nil, archive.SingleFile(file, 0o555, program))
 }
 
-// The holder's limits are for its start: a runtime needs up to 5 MiB in it, and with a
-// tenth of a CPU twice the time. The program itself needs next to nothing. Files on the
+// The holder's limits are for its start: with cgroup v1 a runtime needs up to 5 MiB in it;
+// with cgroup v2 a copy of runc 1.1's own program counts as well, 16 MiB in all. With a
+// tenth of a CPU it needs twice the time. The program itself needs next to nothing. Files on the
 // disk count against none of them: what the engine writes counts for the engine, and
 // what the job wrote counts for the parent of the job's cgroup after its end.
 const (
-	holderMemory   = 16 << 20
+	holderMemory   = 32 << 20
 	holderNanoCPUs = 250_000_000
 	holderPIDs     = 32 // the init, the program, and threads of the runtime that are still ending
 )

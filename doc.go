@@ -82,7 +82,7 @@
 // of that size, in memory. It is a volume of type tmpfs, whose content lasts only
 // while a running container has it mounted. A second container does that. It runs a
 // program of this package that only waits, and nothing of the image. It has the job's
-// hardening, no network, and limits of its own: 16 MiB of memory, a quarter of a CPU
+// hardening, no network, and limits of its own: 32 MiB of memory, a quarter of a CPU
 // and two processes, as far as the engine enforces such limits. The engine must be
 // amd64 or arm64. Such a run takes twice as long as one that only stages input.
 //

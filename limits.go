@@ -17,7 +17,8 @@ type Limits struct {
 	// 0.01. A quota above what the engine has means all of its CPUs.
 	CPUs float64
 	// MemoryMB caps RAM in MiB, without swap; 0 = unlimited. The minimum is 6.
-	// Files on tmpfs count. Each tmpfs can hold half of the cap, or 2 GiB if there
+	// The runtime needs some of it to start the command: runc 1.1 with cgroup v2 up to
+	// 16 MiB. Files on tmpfs count. Each tmpfs can hold half of the cap, or 2 GiB if there
 	// is none. Some of the kernel's own memory does not count, with cgroup v1 more
 	// of it; SECURITY.md says which.
 	MemoryMB int64
