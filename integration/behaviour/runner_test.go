@@ -60,7 +60,11 @@ func TestRunsInARowKeepTheirConnections(t *testing.T) {
 		require.Equal(t, "ran\n", string(res.Logs))
 	}
 	require.NoError(t, r.Close())
-	require.LessOrEqual(t, p.Accepted(), runs+2, "beside the outputs, one that waits for the exit and one for the rest")
+	most := runs + 2
+	if enginetest.Podman() { // whose exit is also looked for: what sees it first ends the wait, with its connection
+		most += runs
+	}
+	require.LessOrEqual(t, p.Accepted(), most, "beside the outputs, one that waits for the exit and one for the rest")
 }
 
 // announcingJob writes output, creates a file, and goes on. announced reports whether
