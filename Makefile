@@ -40,8 +40,8 @@ notpodman = Disk|CollectCounts|CollectFollows|CollectUnresolvable|CollectWithout
 slow = TimeoutIsNoOOM|SiblingsShareQuotasByUser
 
 # What rootless Docker does not do, as SECURITY.md says, or its tests do not: it has a network
-# of its own, which does not reach their registries and servers, and to start an engine, make a device or
-# mount something one must be root.
+# of its own, which does not reach their registries and servers, and to start an engine, make
+# a device or mount something one must be root.
 notrootless = $(slow)|Undelegated|Disk|PullErrors|PullOf(AnAbsent|APrivate)Image|PullPolicies|PullOnceForAll|Progress$$|$\
 	Credential|EngineOverSSH|SeccompProfileOfTheOwner|PrivateEngine|MountDoesNotPassOnSubmounts|CollectFollowsNothing|$\
 	/limits/disk|/bombs/(disk|inodes|sparse-file)$$|/setup/(nested-disk|disk-root)

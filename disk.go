@@ -49,15 +49,23 @@ func (r *run) stageOnDisk(ctx context.Context, p plan, engine dockerx.Engine, im
 	if err := r.client.Start(ctx, r.stagingName(), r.verify[r.stagingName()]); err != nil {
 		return nil, p.limits.explainDisk(err)
 	}
-	inside := map[string]mount.Mount{}
-	for _, d := range dirs {
-		inside[d.path] = isolation.Part(path.Join(at, diskTree, d.place), d.path)
-	}
 	err = r.upload(ctx, p, r.stagingName(), r.diskDir(), p.tree(diskTree, image, dirs, false))
 	if noSpace(err) {
 		err = fmt.Errorf("InputTar does not fit into Limits.DiskMB %d: %w", p.limits.DiskMB, err)
 	}
-	return inside, err
+	return parts(at, dirs), err
+}
+
+// parts are the mounts of directories that are in one volume, which the engine has at a path
+// of its host.
+func parts(at string, dirs []directory) map[string]mount.Mount {
+	inside := map[string]mount.Mount{}
+	for _, d := range dirs {
+		if d.volume {
+			inside[d.path] = isolation.Part(path.Join(at, diskTree, d.place), d.path)
+		}
+	}
+	return inside
 }
 
 // diskDir is where the holder has the disk, a path that no image has.
@@ -85,9 +93,9 @@ func (r *run) createHolder(ctx context.Context, engine dockerx.Engine, image doc
 
 // The holder's limits are for its start: with cgroup v1 a runtime needs up to 5 MiB in it;
 // with cgroup v2 a copy of runc 1.1's own program counts as well, 16 MiB in all. With a
-// tenth of a CPU it needs twice the time. The program itself needs next to nothing. Files on the
-// disk count against none of them: what the engine writes counts for the engine, and
-// what the job wrote counts for the parent of the job's cgroup after its end.
+// tenth of a CPU it needs twice the time. The program itself needs next to nothing. Files
+// on the disk count against none of them: what the engine writes counts for the engine,
+// and what the job wrote counts for the parent of the job's cgroup after its end.
 const (
 	holderMemory   = 32 << 20
 	holderNanoCPUs = 250_000_000

@@ -72,11 +72,11 @@
 //
 // /workspace, /tmp, InputDir and the image's VOLUMEs are writable unless a mount
 // covers them, and files in them can be executed. If input goes into a directory or
-// an artifact comes out of it, or if there is a [Job.Setup], it is a volume; otherwise it is tmpfs, and its content
-// counts against [Limits.MemoryMB]. HOME is a writable directory outside InputDir. If
-// the image sets GOPATH, GOMODCACHE is below HOME. If the owner of the image's own
-// /tmp or /workspace may not write to it, runc 1.1 gives the tmpfs the same mode; the
-// command owns the directory and can change that.
+// an artifact comes out of it, or if there is a [Job.Setup], it is a volume; otherwise
+// it is tmpfs, and its content counts against [Limits.MemoryMB]. HOME is a writable
+// directory outside InputDir. If the image sets GOPATH, GOMODCACHE is below HOME. If the
+// owner of the image's own /tmp or /workspace may not write to it, runc 1.1 gives the
+// tmpfs the same mode; the command owns the directory and can change that.
 //
 // With [Limits.DiskMB], all of these directories and /dev/shm share one file system
 // of that size, in memory. It is a volume of type tmpfs, whose content lasts only

@@ -59,13 +59,7 @@ func (r *run) stageForPodman(ctx context.Context, p plan, image dockerx.Image, d
 	if len(volumes(dirs)) == 0 {
 		return nil, nil
 	}
-	inside := map[string]mount.Mount{}
-	for _, d := range dirs {
-		if d.volume {
-			inside[d.path] = isolation.Part(path.Join(at, diskTree, d.place), d.path)
-		}
-	}
-	return inside, r.upload(ctx, p, r.stagingName(), dir, p.tree(diskTree, image, dirs, true))
+	return parts(at, dirs), r.upload(ctx, p, r.stagingName(), dir, p.tree(diskTree, image, dirs, true))
 }
 
 // findOverlays finds the overlays of the run, in the container that has none of its

@@ -37,7 +37,8 @@ import (
 //
 // Security: Setup can send everywhere what it can read, such as the input and the mounts.
 // If it runs code that it has downloaded, or the input's, that code can do so, too, and
-// can change whatever Cmd finds. SECURITY.md says how to download without that.
+// can change whatever Cmd finds. docs/dependencies.md says how to download without
+// that.
 type Setup struct {
 	// Cmd is the command and its arguments, as [Job.Cmd] has them; nil = no Setup.
 	// Without it Env, Network and Timeout must not be set.
@@ -176,8 +177,8 @@ func (r *run) handover(p plan, image dockerx.Image, dirs []directory) (handover.
 // unseen refuses what would have to be looked at after Setup: Podman describes a link as what
 // it leads to.
 func unseen(p plan, check handover.Check, workDir string) error {
-	for _, name := range check.Names() {
-		return fmt.Errorf("%q: %w; Podman does not tell whether Setup puts a link there, so leave it out of the directories that Setup can write to", name, ErrUnsupported)
+	if names := check.Names(); len(names) > 0 {
+		return fmt.Errorf("%q: %w; Podman does not tell whether Setup puts a link there, so leave it out of the directories that Setup can write to", names[0], ErrUnsupported)
 	}
 	if p.mounted(workDir) && !slices.Contains(p.targets(), workDir) {
 		return fmt.Errorf("the working directory %q: %w; Podman does not tell whether Setup puts a link there, so use one outside of mounts", workDir, ErrUnsupported)

@@ -46,6 +46,10 @@ func TestBadNetworks(t *testing.T) {
 		j.Limits.Network = name
 		refused(t, j, sandbox.OpValidate, `Limits.Network "`+name+`"`)
 		refused(t, j, sandbox.OpValidate, want)
+
+		j = withSetup(runtest.Shell("true"), "true")
+		j.Setup.Network = name
+		refused(t, j, sandbox.OpValidate, `Setup.Network "`+name+`"`)
 	}
 }
 
