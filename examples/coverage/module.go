@@ -51,7 +51,7 @@ func (m *goModule) close() {
 
 // archive writes HEAD of a Git repository, or a directory as it is. The repository is a
 // stranger's: its configuration can name programs, so HEAD is archived from a clone, which
-// has none of it.
+// has none of it, and without this machine's own filters.
 func archive(ctx context.Context, w io.Writer, path string) error {
 	up, err := command(ctx, path, "git", "rev-parse", "--show-cdup")
 	if err == nil && up == "" {
@@ -65,7 +65,7 @@ func archive(ctx context.Context, w io.Writer, path string) error {
 		}
 		var words bytes.Buffer
 		git := exec.CommandContext(ctx, "git", "archive", "HEAD")
-		git.Dir, git.Stdout, git.Stderr, git.Env = clone, w, &words, hostEnviron("GIT_DIR="+clone)
+		git.Dir, git.Stdout, git.Stderr, git.Env = clone, w, &words, hostEnviron("GIT_DIR="+clone, "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_ATTR_NOSYSTEM=1")
 		if err := git.Run(); err != nil {
 			return fmt.Errorf("git archive HEAD: %w: %s", err, bytes.TrimSpace(words.Bytes()))
 		}

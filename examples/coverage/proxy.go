@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"strings"
@@ -30,11 +28,11 @@ type moduleProxy struct {
 
 // startProxy listens on the bridge's address, under a name that nobody can guess.
 func startProxy(ctx context.Context) (*moduleProxy, error) {
-	settings, err := exec.CommandContext(ctx, "go", "env", "GOMODCACHE", "GOPRIVATE", "GONOPROXY").Output()
+	settings, err := command(ctx, os.TempDir(), "go", "env", "GOMODCACHE", "GOPRIVATE", "GONOPROXY")
 	if err != nil {
-		return nil, fmt.Errorf("go env: %w", err)
+		return nil, err
 	}
-	lines := strings.Split(string(settings), "\n")
+	lines := append(strings.Split(settings, "\n"), "", "") // the last ones can be empty
 	address, err := bridgeAddress(ctx)
 	if err != nil {
 		return nil, err

@@ -171,8 +171,8 @@ func TestSetupAndWorkDirInAMount(t *testing.T) {
 	require.ErrorContains(t, err, `"/r/a" is a symbolic link, but the working directory "/r/a/b" is below it`)
 }
 
-// An image whose own links lead to what Setup can write to is refused: what is mounted there
-// for Cmd would be where Setup wants it.
+// An image whose own links lead to what is claimed is refused: they can lead through what
+// Setup can write to, and what is mounted there for Cmd would be where Setup wants it.
 func TestSetupAndLinksOfTheImage(t *testing.T) {
 	t.Parallel()
 	dir := graderDir(t)
@@ -184,10 +184,12 @@ func TestSetupAndLinksOfTheImage(t *testing.T) {
 		"WorkDir":             {map[string]string{"app": "/workspace/app"}, func(j *sandbox.Job) { j.WorkDir = "/app/src" }, `WorkDir "/app/src"`},
 		"InputDir":            {map[string]string{"app": "/workspace"}, func(j *sandbox.Job) { j.InputDir = "/app/data" }, `the writable directory "/app/data"`},
 		"a mount":             {map[string]string{"app": "workspace/x"}, func(j *sandbox.Job) { j.Mounts = []sandbox.Mount{{Source: dir, Target: "/app/data", ReadOnly: true}} }, `Mounts[0].Target "/app/data"`},
-		"by another name":     {map[string]string{"tmp": "var/tmp"}, func(j *sandbox.Job) { j.WorkDir = "/var/tmp/w" }, `WorkDir "/var/tmp/w"`},
-		"the directory moved": {map[string]string{"tmp": "var/tmp"}, func(j *sandbox.Job) { j.WorkDir = "/tmp/w" }, ""},
-		"a link elsewhere":    {map[string]string{"app": "/srv"}, func(j *sandbox.Job) { j.WorkDir = "/app/src" }, ""},
-		"hidden by a mount":   {map[string]string{"app": "/workspace"}, func(j *sandbox.Job) { j.Mounts = []sandbox.Mount{{Source: dir, Target: "/app", ReadOnly: true}} }, ""},
+		"by another name":     {map[string]string{"tmp": "var/tmp"}, func(j *sandbox.Job) { j.WorkDir = "/var/tmp/w" }, `"/tmp"`},
+		"the directory moved": {map[string]string{"tmp": "var/tmp"}, func(j *sandbox.Job) { j.WorkDir = "/tmp/w" }, `"/tmp"`},
+		"a link elsewhere":    {map[string]string{"app": "/srv"}, func(j *sandbox.Job) { j.WorkDir = "/app/src" }, `WorkDir "/app/src"`},
+		"two links":           {map[string]string{"app": "/workspace/x/y", "workspace/x": "/srv"}, func(j *sandbox.Job) { j.WorkDir = "/app" }, `WorkDir "/app"`},
+		"no link on the way":  {map[string]string{"app": "/srv"}, func(j *sandbox.Job) { j.WorkDir = "/workspace/w" }, ""},
+		"hidden by a mount":   {map[string]string{"app": "/workspace"}, func(j *sandbox.Job) { j.Mounts = []sandbox.Mount{{Source: dir, Target: "/app", ReadOnly: true}} }, `Mounts[0].Target "/app"`},
 	} {
 		if enginetest.Podman() && c.link["tmp"] != "" {
 			continue // see TestPodmanRefusesLinksOfTheImage

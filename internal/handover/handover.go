@@ -40,8 +40,9 @@ type Check struct {
 	Mounts      []string // the targets
 }
 
-// ImageLinks refuses an image that leads, by a link, to a claimed path in a directory which
-// the first command can write to: Left looks at paths by their own names alone.
+// ImageLinks refuses an image that leads to a claimed directory by a link. Left looks at
+// paths by their own names alone, and what a link leads through can be the first command's,
+// although the engine, to which the image's own files show, does not say so.
 func (c Check) ImageLinks(ctx context.Context) error {
 	writable := slices.Clone(c.Mounts)
 	for _, d := range c.Directories {
@@ -57,11 +58,11 @@ func (c Check) ImageLinks(ctx context.Context) error {
 	}
 	for i, claim := range c.Claims {
 		place := places[len(writable)+i]
-		for k, dir := range writable {
-			if place != places[k] && validate.Within(place, places[k]) && !validate.Within(claim.Path, dir) {
-				return fmt.Errorf("%s %q: %w: by a link of the image's it is at %q, inside %q, where Setup can write; name it without links",
-					claim.By, claim.Path, dockerx.ErrUnsupported, place, dir)
-			}
+		inside := slices.ContainsFunc(places[:len(writable)], func(dir string) bool { return place != dir && validate.Within(place, dir) })
+		// An image may have a link for a file of the engine's, such as /etc/resolv.conf.
+		if place != claim.Path && (!claim.File || inside) {
+			return fmt.Errorf("%s %q: %w together with Setup: by a link of the image's it is at %q; use a path without links",
+				claim.By, claim.Path, dockerx.ErrUnsupported, place)
 		}
 	}
 	return nil

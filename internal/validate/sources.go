@@ -81,7 +81,7 @@ func (p *FieldErrors) NestedSources(sources, writable []string, engineHost strin
 	names := func(source string) []string {
 		list := []string{source}
 		if local {
-			list = append(list, resolved(source))
+			list = append(list, hops(source)...)
 		}
 		return append(list, otherNames(list)...)
 	}
@@ -99,6 +99,34 @@ func (p *FieldErrors) NestedSources(sources, writable []string, engineHost strin
 		}
 	}
 }
+
+// hops are the names that a path has while its links are followed one by one, as far as it
+// exists here: a link on the way can be in a directory that neither end is in.
+func hops(p string) (names []string) {
+	for range maxLinks {
+		next := p
+		for at := range len(p) + 1 {
+			if at > 0 && (at == len(p) || p[at] == '/') {
+				if target, err := os.Readlink(p[:at]); err == nil {
+					if !path.IsAbs(target) {
+						target = path.Join(path.Dir(p[:at]), target)
+					}
+					next = path.Join(target, p[at:])
+					break
+				}
+			}
+		}
+		if next == p {
+			return names
+		}
+		p = next
+		names = append(names, p)
+	}
+	return names
+}
+
+// maxLinks is how many links the kernel follows on one path.
+const maxLinks = 40
 
 // otherNames are the second names of paths in /run or /var/run, one of which is a link
 // to the other on practically every host.
