@@ -12,7 +12,7 @@ var bombAttacks = []Attack{
 	memoryAttack("udp").knownHoleOfCgroupV1("the kernel charges nobody for what waits at sockets of UDP"),
 	memoryAttack("tcp").knownHoleOfCgroupV1("the kernel charges nobody for what waits at sockets of TCP"),
 	memoryAttack("netlink").knownHole("the kernel charges nobody for what waits at netlink sockets, and without them no program can list interfaces"),
-	memoryAttack("locks").knownHoleOfCgroupV1("the kernel charges nobody for file locks"),
+	memoryAttack("locks").knownHole("the kernel charges nobody for file locks"),
 	{
 		Name: "tmpfs", Tries: "fills every writable directory, without a limit on disk", Expected: "it writes less than its 64 MiB of memory",
 		limit:   "MemoryMB",
@@ -89,6 +89,9 @@ const killed = 137
 // gotUnlessKilled is got for a job that may be killed for lack of memory.
 func (e *attackEnv) gotUnlessKilled(j sandbox.Job) []string {
 	res := e.result(j)
+	if res.TimedOut {
+		e.abort("it ended at its timeout\n%s", res.Logs)
+	}
 	if res.ExitCode == killed {
 		return e.partialReport(res.Logs)["got"]
 	}
