@@ -78,6 +78,7 @@ func memoryAttack(kind string) Attack {
 	return Attack{
 		Name: "memory-" + kind, Tries: "allocates 96 MiB of " + kind + " with a limit of 64 MiB", Expected: "it is killed, or gets no more",
 		limit:   "MemoryMB",
+		change:  func(l *sandbox.Limits) { l.Timeout = 100 * time.Second }, // for an emulated machine
 		attempt: func(e *attackEnv) []string { return e.gotUnlessKilled(e.job("use-memory", kind, "96")) },
 	}
 }
