@@ -31,22 +31,21 @@ func requireUncollected(t testing.TB, res sandbox.Result, want map[string]error)
 func TestCollectFromNestedDirectories(t *testing.T) {
 	t.Parallel()
 	volumes := enginetest.MakeImage(t, "nested", enginetest.BusyboxFiles(), "VOLUME /data", "VOLUME /workspace/cache")
-	covered := []sandbox.Mount{{Source: sharedDir(t), Target: "/workspace"}}
 	for name, c := range map[string]struct {
 		image    string
 		inputDir string
-		mounts   []sandbox.Mount
+		covered  bool   // by a mount, /workspace
 		dirs     string // the first is the input's
 		home     string
 	}{
-		"default":                 {volumes, "", nil, "/workspace /tmp /data /workspace/cache", "/tmp"},
-		"input deep":              {volumes, "/srv/a/deep/dir", nil, "/srv/a/deep/dir /tmp /workspace", "/tmp"},
-		"input in /workspace":     {volumes, "/workspace/a/b", nil, "/workspace/a/b /workspace /workspace/cache", "/tmp"},
-		"input in a VOLUME":       {volumes, "/data/in", nil, "/data/in /data", "/tmp"},
-		"input at a VOLUME":       {volumes, "/data", nil, "/data /workspace/cache", "/tmp"},
-		"input at /tmp":           {enginetest.Busybox(), "/tmp", nil, "/tmp /workspace", "/workspace"},
-		"mount over /workspace":   {enginetest.Busybox(), "/in", covered, "/in /tmp /workspace", "/tmp"},
-		"neither can be the home": {enginetest.Busybox(), "/tmp", covered, "/tmp /home/sandbox /workspace", "/home/sandbox"},
+		"default":                 {volumes, "", false, "/workspace /tmp /data /workspace/cache", "/tmp"},
+		"input deep":              {volumes, "/srv/a/deep/dir", false, "/srv/a/deep/dir /tmp /workspace", "/tmp"},
+		"input in /workspace":     {volumes, "/workspace/a/b", false, "/workspace/a/b /workspace /workspace/cache", "/tmp"},
+		"input in a VOLUME":       {volumes, "/data/in", false, "/data/in /data", "/tmp"},
+		"input at a VOLUME":       {volumes, "/data", false, "/data /workspace/cache", "/tmp"},
+		"input at /tmp":           {enginetest.Busybox(), "/tmp", false, "/tmp /workspace", "/workspace"},
+		"mount over /workspace":   {enginetest.Busybox(), "/in", true, "/in /tmp /workspace", "/tmp"},
+		"neither can be the home": {enginetest.Busybox(), "/tmp", true, "/tmp /home/sandbox /workspace", "/home/sandbox"},
 	} {
 		for _, input := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, input %v", name, input), func(t *testing.T) {
@@ -54,7 +53,10 @@ func TestCollectFromNestedDirectories(t *testing.T) {
 				dirs := strings.Fields(c.dirs)
 				want := map[string]string{}
 				j := runtest.Shell("echo $HOME; for d in " + c.dirs + "; do mkdir -p $d/new; echo $d >$d/new/file; done")
-				j.Image, j.InputDir, j.Mounts = c.image, c.inputDir, c.mounts
+				j.Image, j.InputDir = c.image, c.inputDir
+				if c.covered {
+					j.Mounts = []sandbox.Mount{{Source: sharedDir(t), Target: "/workspace"}}
+				}
 				for _, d := range dirs {
 					j.Collect = append(j.Collect, d+"/new/file")
 					want[d+"/new/file"] = d + "\n"
