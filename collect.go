@@ -46,7 +46,7 @@ func (r *run) artifacts(ctx context.Context, p plan, dirs []directory, exit dock
 	if len(p.collect) == 0 {
 		return nil, nil, nil
 	}
-	want := artifacts.Request{Paths: p.collect, Bytes: p.limits.ArtifactBytes, Own: paths(dirs), Overlays: r.overlays}
+	want := artifacts.Request{Paths: p.collect, Bytes: p.limits.ArtifactBytes, Own: paths(dirs), Overlays: r.overlays, FewFiles: p.limits.DiskMB > 0}
 	if r.engine.Podman {
 		want.Staged = &artifacts.Staged{Container: r.stagingName(), Volumes: map[string]string{}, Mounts: p.targets()}
 		for _, d := range dirs {

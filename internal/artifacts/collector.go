@@ -45,6 +45,10 @@ type Request struct {
 	// Overlays are those of the container, from before its start.
 	Overlays []Overlay
 	Staged   *Staged // nil = all is in the container
+	// FewFiles tells that the command cannot have made many files. Only then a directory is
+	// read for some of its files: the engine lists all names below one before it sends
+	// the first, and nothing else can be asked of the container meanwhile.
+	FewFiles bool
 }
 
 // Collect copies the artifacts out of a container that has stopped. Links are not
@@ -57,9 +61,17 @@ func Collect(ctx context.Context, client *dockerx.Client, container string, want
 		left: want.Bytes, skip: max(want.Bytes, minSkip), names: max(want.Bytes, minNames), seen: map[string]dockerx.FileInfo{},
 		overlays: want.Overlays, staged: want.Staged,
 	}
-	for _, path := range want.Paths {
-		if err := c.path(ctx, path); err != nil {
-			return c.files, c.missed, err
+	for rest := want.Paths; len(rest) > 0; {
+		group := siblings(rest)
+		rest = rest[len(group):]
+		c.ready = nil
+		if want.FewFiles {
+			c.prefetch(ctx, group)
+		}
+		for _, path := range group {
+			if err := c.path(ctx, path); err != nil {
+				return c.files, c.missed, err
+			}
 		}
 	}
 	return c.files, c.missed, nil
@@ -78,6 +90,7 @@ type collector struct {
 	staged    *Staged
 	front     string            // what is in front of all names of the tar that is being read
 	hidden    []string          // directories below the one that is being read, which come for themselves
+	ready     map[string][]byte // what has come of the files that are asked for next
 	files     map[string][]byte // nil until there is one, as missed
 	missed    map[string]error
 }
@@ -99,12 +112,25 @@ func (c *collector) miss(p string, why error) {
 	c.names -= int64(len(p) + len(why.Error()))
 }
 
-// path collects one path of the job's. The error is the engine's.
-func (c *collector) path(ctx context.Context, p string) error {
+// askable says why the engine must not be asked for p, or nil.
+func (c *collector) askable(p string) error {
 	err := c.unaskable(p)
 	for _, o := range c.overlays {
 		err = cmp.Or(err, o.hides(p))
 	}
+	return err
+}
+
+// path collects one path of the job's. The error is the engine's.
+func (c *collector) path(ctx context.Context, p string) error {
+	if _, have := c.files[p]; have {
+		return nil
+	}
+	if content, ready := c.ready[p]; ready && int64(len(content)) <= c.left {
+		c.keep(p, content)
+		return nil
+	}
+	err := c.askable(p)
 	var info dockerx.FileInfo
 	if err == nil {
 		info, err = c.lookup(ctx, p)
@@ -128,9 +154,7 @@ func (c *collector) path(ctx context.Context, p string) error {
 
 // file reads one regular file.
 func (c *collector) file(ctx context.Context, p string, size int64) error {
-	switch _, have := c.files[p]; {
-	case have:
-		return nil
+	switch {
 	case size == 0:
 		c.keep(p, []byte{})
 		return nil
