@@ -14,6 +14,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
 
@@ -25,6 +26,7 @@ import (
 // bench has the engine, and what all pairs share.
 type bench struct {
 	api     *client.Client
+	runner  *sandbox.Runner
 	image   string
 	profile string // a file with the preset's seccomp profile
 }
@@ -41,6 +43,9 @@ func newBench(ctx context.Context) (*bench, error) {
 		return nil, fmt.Errorf("the docker command is one side of most pairs: %w", err)
 	}
 	b := &bench{api: api, image: "sandbox-bench/busybox:" + randomName()}
+	if b.runner, err = sandbox.New(sandbox.Options{}); err != nil {
+		return nil, err
+	}
 	if b.profile, err = writeProfile(); err != nil {
 		return nil, err
 	}
@@ -71,8 +76,9 @@ func randomName() string {
 }
 
 func (b *bench) close() error {
+	closeErr := b.runner.Close()
 	_, err := b.api.ImageRemove(context.Background(), b.image, image.RemoveOptions{Force: true, PruneChildren: true})
-	return errors.Join(err, b.api.Close(), os.Remove(b.profile))
+	return errors.Join(closeErr, err, b.api.Close(), os.Remove(b.profile))
 }
 
 func (b *bench) importBusybox(ctx context.Context) error {
@@ -96,6 +102,22 @@ func (b *bench) job(command ...string) sandbox.Job {
 	return sandbox.Job{Image: b.image, Cmd: command, Limits: sandbox.Limits{Network: "none"}}
 }
 
+// target is the one that counts for the engine.
+func (b *bench) target(t targets) float64 {
+	if versions.LessThan(b.api.ClientVersion(), "1.45") {
+		return t.old
+	}
+	return t.now
+}
+
+// kept is one side: a job, made anew for each run, by a Runner that is kept.
+func (b *bench) kept(job func() sandbox.Job) func(context.Context) error {
+	return func(ctx context.Context) error {
+		res, err := b.runner.RunOnce(ctx, job())
+		return check(res.ExitCode, err)
+	}
+}
+
 // runOnce is one side: a job, made anew for each run.
 func runOnce(job func() sandbox.Job) func(context.Context) error {
 	return func(ctx context.Context) error {
@@ -115,20 +137,38 @@ func check(status int, err error) error {
 // artifacts, as RunOnce makes them.
 const tmpfsOptions = "exec,mode=0755,size=2147483648,nr_inodes=262144,nosuid,nodev,uid=65532,gid=65532"
 
+// flags are those of the preset for the docker command, but for the user and what is
+// writable.
+func (b *bench) flags(network string) []string {
+	return []string{
+		"--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--security-opt", "seccomp=" + b.profile,
+		"--init", "--log-driver", "none", "--network", network, "--ipc", "private", "--cgroupns", "private",
+		"--ulimit", "core=0:0", "--ulimit", "nofile=1024:4096", "--oom-score-adj", "500", "--shm-size", "67108864", "--no-healthcheck",
+	}
+}
+
 // dockerRun is docker run with the flags of the preset.
 func (b *bench) dockerRun(command ...string) func(context.Context) error {
-	args := append([]string{
-		"run", "--rm", "--user", isolation.NonRootUser, "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-		"--security-opt", "seccomp=" + b.profile,
-		"--read-only", "--init", "--log-driver", "none", "--network", "none", "--ipc", "private",
-		"--cgroupns", "private", "--ulimit", "core=0:0", "--ulimit", "nofile=1024:4096", "--oom-score-adj", "500", "--shm-size", "67108864", "--no-healthcheck",
-		"--tmpfs", "/workspace:" + tmpfsOptions, "--tmpfs", "/tmp:" + tmpfsOptions, "--env", "HOME=/tmp", b.image,
-	}, command...)
-	return func(ctx context.Context) error {
-		run := exec.CommandContext(ctx, "docker", args...)
-		run.Stderr = os.Stderr // stdout nil is /dev/null
-		return run.Run()
+	return b.dockerRunOn("none", command...)
+}
+
+func (b *bench) dockerRunOn(network string, command ...string) func(context.Context) error {
+	args := append([]string{"run", "--rm"}, b.flags(network)...)
+	args = append(args, "--user", isolation.NonRootUser, "--read-only",
+		"--tmpfs", "/workspace:"+tmpfsOptions, "--tmpfs", "/tmp:"+tmpfsOptions, "--env", "HOME=/tmp", b.image)
+	args = append(args, command...)
+	return func(ctx context.Context) error { return docker(ctx, nil, args...) }
+}
+
+// docker runs the docker command; its output goes to /dev/null.
+func docker(ctx context.Context, stdin io.Reader, args ...string) error {
+	var text bytes.Buffer
+	run := exec.CommandContext(ctx, "docker", args...)
+	run.Stdin, run.Stderr = stdin, &text
+	if err := run.Run(); err != nil {
+		return fmt.Errorf("docker %s: %w: %s", args[0], err, &text)
 	}
+	return nil
 }
 
 // bareSDK is the least that a program can ask of the engine for one run.
@@ -177,11 +217,8 @@ func (b *bench) dockerCp(tree func() io.Reader) func(context.Context) error {
 		if _, err := b.api.ContainerCreate(ctx, config, isolation.Staging(nil, nil), nil, nil, name); err != nil {
 			return err
 		}
-		var text bytes.Buffer
-		cp := exec.CommandContext(ctx, "docker", "cp", "-", name+":/tmp")
-		cp.Stdin, cp.Stderr = tree(), &text
-		if err := cp.Run(); err != nil {
-			return fmt.Errorf("%w: %s", err, &text)
+		if err := docker(ctx, tree(), "cp", "-", name+":/tmp"); err != nil {
+			return err
 		}
 		return b.api.ContainerRemove(ctx, name, container.RemoveOptions{Force: true})
 	}

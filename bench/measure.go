@@ -16,11 +16,17 @@ type side struct {
 // pair is measured as a's time divided by b's.
 type pair struct {
 	a, b   side
-	runs   int     // of each side, after one that does not count
-	target float64 // the ratio that must not be exceeded; 0 = none
+	runs   int // of each side, after one that does not count
+	target targets
 	// growth is how far the memory of this process may grow during a run of a,
 	// in bytes; 0 = not measured.
 	growth int64
+}
+
+// targets are ratios that must not be exceeded.
+type targets struct {
+	old float64 // with Docker 20.10
+	now float64 // with Docker 26 and newer
 }
 
 // quartiles of one side's times.
@@ -28,6 +34,7 @@ type quartiles struct {
 	Q1     time.Duration `json:"q1_ns"`
 	Median time.Duration `json:"median_ns"`
 	Q3     time.Duration `json:"q3_ns"`
+	P95    time.Duration `json:"p95_ns"`
 }
 
 // result is what a pair came to.
@@ -46,7 +53,7 @@ type result struct {
 func (p pair) times(scale float64) int { return max(3, int(float64(p.runs)*scale)) }
 
 // measure runs the two sides in turn, and changes which goes first.
-func (p pair) measure(ctx context.Context, scale float64) (result, error) {
+func (p pair) measure(ctx context.Context, scale float64, target func(targets) float64) (result, error) {
 	times := map[string][]time.Duration{}
 	var growth int64
 	for i := range p.times(scale) + 1 {
@@ -80,7 +87,7 @@ func (p pair) measure(ctx context.Context, scale float64) (result, error) {
 	a, b := spread(times[p.a.name]), spread(times[p.b.name])
 	return result{
 		A: p.a.name, B: p.b.name, Runs: p.times(scale), TimeA: a, TimeB: b,
-		Ratio: float64(a.Median) / float64(b.Median), Target: p.target,
+		Ratio: float64(a.Median) / float64(b.Median), Target: target(p.target),
 		Growth: growth, GrowthLimit: p.growth,
 	}, nil
 }
@@ -96,5 +103,5 @@ func spread(times []time.Duration) quartiles {
 		}
 		return times[i] + time.Duration((x-float64(i))*float64(times[i+1]-times[i]))
 	}
-	return quartiles{at(0.25), at(0.5), at(0.75)}
+	return quartiles{at(0.25), at(0.5), at(0.75), at(0.95)}
 }

@@ -17,16 +17,21 @@ type report struct {
 	Machine string   `json:"machine"`
 	Engine  string   `json:"engine"`
 	Pairs   []result `json:"pairs"`
+	// The rest is measured for the page alone.
+	Steps      []step   `json:"steps,omitempty"`
+	Throughput []series `json:"runs_per_second,omitempty"`
+	BySize     []series `json:"by_size,omitempty"`
+	ByFiles    []series `json:"by_files,omitempty"`
 }
 
 func (r report) print(w io.Writer) {
 	fmt.Fprintf(w, "machine: %s\nengine:  %s\n\n", r.Machine, r.Engine)
 	t := table.NewWriter()
 	t.SetOutputMirror(w)
-	t.AppendHeader(table.Row{"what", "seconds: q1, median, q3", "runs", "ratio", "at most"})
+	t.AppendHeader(table.Row{"what", "ms: q1, median, q3, p95", "runs", "ratio", "at most"})
 	for _, p := range r.Pairs {
-		t.AppendRow(table.Row{p.A, seconds(p.TimeA), p.Runs, fmt.Sprintf("%.2f", p.Ratio), atMost(p.Target)})
-		t.AppendRow(table.Row{"  / " + p.B, seconds(p.TimeB), p.Runs})
+		t.AppendRow(table.Row{p.A, milliseconds(p.TimeA), p.Runs, fmt.Sprintf("%.2f", p.Ratio), atMost(p.Target)})
+		t.AppendRow(table.Row{"  / " + p.B, milliseconds(p.TimeB), p.Runs})
 		if p.GrowthLimit > 0 {
 			t.AppendRow(table.Row{"  memory growth of the caller, MiB", "", p.Runs, mib(p.Growth), mib(p.GrowthLimit)})
 		}
@@ -42,8 +47,9 @@ func atMost(target float64) string {
 	return fmt.Sprintf("%.2f", target)
 }
 
-func seconds(q quartiles) string {
-	return fmt.Sprintf("%.3f  %.3f  %.3f", q.Q1.Seconds(), q.Median.Seconds(), q.Q3.Seconds())
+func milliseconds(q quartiles) string {
+	ms := func(d time.Duration) string { return fmt.Sprintf("%5d", d.Milliseconds()) }
+	return strings.Join([]string{ms(q.Q1), ms(q.Median), ms(q.Q3), ms(q.P95)}, " ")
 }
 
 func mib(bytes int64) string { return fmt.Sprintf("%.1f", float64(bytes)/(1<<20)) }

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/synchestra-io/sandbox"
+)
+
+// step is a request to the engine in a run: when it begins after the run's start, and how
+// long it takes, by the medians of the runs.
+type step struct {
+	Request string        `json:"request"`
+	Begin   time.Duration `json:"begin_ns"`
+	Took    time.Duration `json:"took_ns"`
+}
+
+// steps are the requests of a run, as the spans of the engine's Go SDK tell.
+func (b *bench) steps(ctx context.Context, runs int) ([]step, error) {
+	spans := tracetest.NewInMemoryExporter()
+	provider := trace.NewTracerProvider(trace.WithSyncer(spans))
+	otel.SetTracerProvider(provider)
+	r, err := sandbox.New(sandbox.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	begins, took := map[string][]time.Duration{}, map[string][]time.Duration{}
+	for i := range runs + 1 {
+		spans.Reset()
+		start := time.Now()
+		if res, err := r.RunOnce(ctx, b.smallInput()); err != nil || res.ExitCode != 0 {
+			return nil, check(res.ExitCode, err)
+		}
+		seen := map[string]int{}
+		for _, s := range spans.GetSpans() {
+			name := requestName(s)
+			if seen[name]++; seen[name] > 1 {
+				name = fmt.Sprintf("%s, number %d", name, seen[name])
+			}
+			if i > 0 { // the first run makes what is kept
+				begins[name] = append(begins[name], s.StartTime.Sub(start))
+				took[name] = append(took[name], s.EndTime.Sub(s.StartTime))
+			}
+		}
+	}
+	var steps []step
+	for name, times := range took {
+		if len(times) >= runs/2 {
+			steps = append(steps, step{name, spread(begins[name]).Median, spread(times).Median})
+		}
+	}
+	slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(a.Begin, b.Begin) })
+	return steps, nil
+}
+
+var (
+	version  = regexp.MustCompile(`^/v1\.\d+`)
+	runName  = regexp.MustCompile(`sandbox-[0-9a-f]{32}`)
+	imageRef = regexp.MustCompile(`/images/.+/json`)
+)
+
+// requestName is the same in each run.
+func requestName(s tracetest.SpanStub) string {
+	var method, path string
+	for _, a := range s.Attributes {
+		switch a.Key {
+		case "http.request.method":
+			method = a.Value.AsString()
+		case "url.full":
+			_, path, _ = strings.Cut(a.Value.AsString(), "://")
+			path = path[max(0, strings.Index(path, "/")):]
+			path, _, _ = strings.Cut(path, "?")
+		}
+	}
+	path = runName.ReplaceAllString(version.ReplaceAllString(path, ""), "job")
+	return method + " " + imageRef.ReplaceAllString(path, "/images/ref/json")
+}
