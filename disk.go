@@ -84,7 +84,7 @@ func (r *run) createHolder(ctx context.Context, engine dockerx.Engine, image doc
 	preset := holderPreset(engine)
 	preset.Mounts = []mount.Mount{isolation.Volume(disk, r.diskDir(), r.labels), isolation.Volume(volume, dir, r.labels)}
 	preset.Tmpfs = shadowVolumes(image)
-	config := isolation.Program(image.ID, path.Join(dir, file), r.labels)
+	config := isolation.Offline(isolation.Program(image.ID, path.Join(dir, file), r.labels))
 	if err := r.createContainer(ctx, holder, config, preset.HostConfig(), volume); err != nil {
 		return err
 	}

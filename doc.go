@@ -147,7 +147,8 @@
 //
 // # Clean-up
 //
-// Nothing is left behind when RunOnce returns, unless its error wraps [ErrCleanup].
+// Nothing of a run is left behind when RunOnce returns, unless its error wraps
+// [ErrCleanup]. What a [Runner] keeps for network "none" goes with [Runner.Close].
 // Every container and volume gets its name before it is created, so it can be removed
 // even if the engine's answer is lost. If the clean-up fails, for example because the
 // engine is gone, the error names what may be left.

@@ -10,6 +10,9 @@ import (
 // DefaultNetwork is the network of a job whose [Limits.Network] is empty.
 const DefaultNetwork = "bridge"
 
+// noNetwork is the network that has nothing but the loopback interface.
+const noNetwork = "none"
+
 // Limits bounds what a run may use. A negative value is an error. A limit that the
 // engine would not enforce is refused with [ErrUnsupported].
 type Limits struct {

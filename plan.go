@@ -123,7 +123,7 @@ func (p plan) preflight(ctx context.Context, client *dockerx.Client, engine dock
 		networks["Setup.Network"] = p.setup.network
 	}
 	for _, field := range slices.Sorted(maps.Keys(networks)) {
-		if name := networks[field]; name != "none" && name != DefaultNetwork {
+		if name := networks[field]; name != noNetwork && name != DefaultNetwork {
 			if err := client.CheckNetwork(ctx, name); err != nil {
 				bad.Add("%s %w", field, err)
 			}

@@ -37,6 +37,10 @@ type run struct {
 	platform string // of the image, "" = the engine's own
 	report   func(Progress)
 	undo     cleanup.Stack
+	// offline is what the Runner keeps for network "none", nil = nothing; hosts is what this
+	// run has made for that.
+	offline *offline
+	hosts   *hostVolume
 	// sent is what every create request is compared with, beside its own configuration.
 	sent     verify.Sent
 	overlays []artifacts.Overlay // of the job's container, if something is collected
@@ -126,6 +130,9 @@ func (r *run) createContainer(ctx context.Context, name string, config *containe
 func (r *run) createCommand(ctx context.Context, name string, labels map[string]string, c command, p plan, image dockerx.Image, preset isolation.Preset) error {
 	preset.NetworkMode = c.network
 	config := isolation.Config(image.ID, c.cmd, c.environ(p.home(), image.Env), p.workDir, labels, c.stdin != nil)
+	if r.isOffline(c.network, preset.Runtime) {
+		return p.explainCreate(r.createOffline(ctx, name, config, preset, p, image))
+	}
 	return p.explainCreate(r.createContainer(ctx, name, config, preset.HostConfig()))
 }
 

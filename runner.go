@@ -12,9 +12,11 @@ import (
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
-// Runner runs jobs on the engine at one address and keeps the connections to it. Create
-// it with [New]; the zero value is not usable. It is safe for concurrent use. A program
-// that runs a single job does not need one: see the function [RunOnce].
+// Runner runs jobs on the engine at one address. It keeps the connections to it and, from
+// the first job on network "none" on, a small volume, and a container that never starts, with
+// the files in /etc by which such jobs know localhost; it refers to the image of one of them.
+// Create it with [New]; the zero value is not usable. It is safe for concurrent
+// use. A program that runs a single job does not need one: see the function [RunOnce].
 type Runner struct {
 	client  *dockerx.Client
 	where   discover.Engine
@@ -22,6 +24,8 @@ type Runner struct {
 
 	asking chan struct{}   // held while known is read or asked for
 	known  *dockerx.Engine // nil until the engine has answered; see dockerx.Client.Connected
+
+	offline *offline // what is kept for network "none"; nil = nothing
 
 	over sync.Map // runs that have ended, by their IDs, which a Sweep could not remove completely
 
@@ -58,15 +62,16 @@ func New(o Options) (*Runner, error) {
 	case err != nil:
 		return nil, &Error{Op: OpPull, Err: err}
 	}
-	r := &Runner{client: client, where: where, options: o, asking: make(chan struct{}, 1)}
+	r := &Runner{client: client, where: where, options: o, asking: make(chan struct{}, 1), offline: newOffline()}
 	r.life, r.end = context.WithCancelCause(context.Background())
 	return r, nil
 }
 
 // Close ends all runs and sweeps in progress, which then report [ErrClosed], and
-// waits until they have cleaned up. If that takes longer than 30 seconds, Close
-// returns an error that wraps [ErrCleanup]. Other methods return ErrClosed after
-// Close. Close may be called more than once.
+// waits until they have cleaned up; then it removes what the Runner keeps on the engine.
+// If that takes longer than 30 seconds, or fails, Close returns an error that wraps
+// [ErrCleanup]. Other methods return ErrClosed after Close. Close may be called more than
+// once.
 func (r *Runner) Close() error {
 	r.mu.Lock()
 	r.end(ErrClosed)
@@ -76,6 +81,8 @@ func (r *Runner) Close() error {
 		r.client.Close()
 		return nil
 	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), bound, fmt.Errorf("Close took longer than %v", bound))
+	defer cancel()
 	idle := make(chan struct{})
 	go func() { // ends with the last run, which is bounded
 		r.active.Wait()
@@ -83,12 +90,20 @@ func (r *Runner) Close() error {
 	}()
 	select {
 	case <-idle:
-		r.client.Close()
-		return nil
-	case <-time.After(bound):
+		defer r.client.Close()
+		return r.forget(ctx)
+	case <-ctx.Done():
 		late := fmt.Errorf("%w: a run did not end within %v of Close", ErrCleanup, bound)
-		return &Error{Op: OpCleanup, Err: late}
+		return &Error{Op: OpCleanup, Err: errors.Join(late, r.forget(ctx))}
 	}
+}
+
+// forget removes what was kept for the runs. If ctx has ended, it names what may be left.
+func (r *Runner) forget(ctx context.Context) error {
+	if r.offline == nil {
+		return nil
+	}
+	return joinErrors(nil, nil, nil, r.offline.close(ctx))
 }
 
 // enter admits a call, unless the Runner is closed. The context that it returns

@@ -27,6 +27,7 @@ func RunOnce(ctx context.Context, j Job) (Result, error) {
 	if err != nil {
 		return Result{ExitCode: -1}, err
 	}
+	r.offline = nil // one run keeps nothing
 	defer r.Close() // nothing is under way any more
 	return r.RunOnce(ctx, j)
 }
@@ -41,7 +42,7 @@ func (r *Runner) RunOnce(ctx context.Context, j Job) (Result, error) {
 	}
 	defer leave()
 	run := newRun(ctx, r.client)
-	run.report = r.report
+	run.report, run.offline = r.report, r.offline
 	end := sync.OnceValue(run.end)
 	defer end() // after a panic, too
 	step := r.steps(ctx, run, j, &res)

@@ -19,8 +19,8 @@ type SweepReport struct {
 	Left    []string // what stays, each with the reason; nil = nothing
 }
 
-// Sweep removes the containers, in every state, and the volumes that a run left on
-// the engine because its process was killed or its clean-up failed. It is safe to
+// Sweep removes the containers, in every state, and the volumes that a run, or a Runner,
+// left on the engine because its process was killed or its clean-up failed. It is safe to
 // call while runs of any process, on any machine, are in progress. It touches only
 // objects that carry the labels and the name of a run.
 //
@@ -38,6 +38,9 @@ type SweepReport struct {
 //
 // While a job's Setup runs, [Setup.Timeout] counts in its Timeout's place. Between the
 // two commands of a run none has been started.
+//
+// What a Runner keeps counts as a run that lasts until Close, with a deadline a week after
+// it was made. A Runner replaces it after a day.
 //
 // Everything else stays and is listed in Left, including runs in progress. If a
 // process was killed a moment ago, the engine may still be creating an object for

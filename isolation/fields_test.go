@@ -91,21 +91,20 @@ var resourcesFields = map[string]string{
 }
 
 var configFields = map[string]string{
-	"User": set, "AttachStdin": set, "AttachStdout": set, "AttachStderr": set, "OpenStdin": set, "StdinOnce": set,
+	"User": set, "Hostname": set, "NetworkDisabled": set, "AttachStdin": set, "AttachStdout": set, "AttachStderr": set, "OpenStdin": set, "StdinOnce": set,
 	"Env": set, "Cmd": set, "Healthcheck": set, "Image": set, "WorkingDir": set, "Entrypoint": set, "Labels": set,
 
-	"Hostname":        "the engine makes one up",
-	"Domainname":      pointless,
-	"ExposedPorts":    "no inbound connections",
-	"Tty":             "would merge the two streams",
-	"ArgsEscaped":     onlyWindows,
-	"Volumes":         "would be anonymous and unlimited",
-	"NetworkDisabled": `network mode "none" does it`,
-	"MacAddress":      "deprecated",
-	"OnBuild":         pointless,
-	"StopSignal":      "a job is killed, never stopped",
-	"StopTimeout":     "a job is killed, never stopped",
-	"Shell":           "for builds",
+	"Domainname":   pointless,
+	"ExposedPorts": "no inbound connections",
+	"Tty":          "would merge the two streams",
+	"ArgsEscaped":  onlyWindows,
+	"Volumes":      "would be anonymous and unlimited",
+
+	"MacAddress":  "deprecated",
+	"OnBuild":     pointless,
+	"StopSignal":  "a job is killed, never stopped",
+	"StopTimeout": "a job is killed, never stopped",
+	"Shell":       "for builds",
 }
 
 var mountFields = map[string]string{
@@ -138,7 +137,7 @@ func TestEveryFieldIsClassified(t *testing.T) {
 	}{
 		{hostConfigFields, []any{*host}},
 		{resourcesFields, []any{host.Resources}},
-		{configFields, []any{*config, *maximalProgram()}},
+		{configFields, []any{*config, *maximalProgram(), *Offline(maximalConfig())}},
 		{mountFields, mounts},
 		{map[string]string{"Type": set, "Config": "none has no options"}, []any{host.LogConfig}},
 		{map[string]string{"Name": set, "MaximumRetryCount": "never restarted"}, []any{host.RestartPolicy}},
@@ -149,8 +148,8 @@ func TestEveryFieldIsClassified(t *testing.T) {
 			"ReadOnlyForceRecursive": "the bind is not recursive",
 		}, binds},
 		{map[string]string{
-			"NoCopy": set, "Labels": set,
-			"Subpath": "volumes are mounted whole", "DriverConfig": handsOut,
+			"NoCopy": set, "Labels": set, "Subpath": set,
+			"DriverConfig": handsOut,
 		}, volumes},
 		{map[string]string{
 			"Test":     set,

@@ -24,6 +24,23 @@ func Part(source, target string) mount.Mount {
 	}
 }
 
+// PartFile returns a read-only mount of one file of a volume, named as Part names a
+// directory.
+func PartFile(source, target string) mount.Mount {
+	m := Part(source, target)
+	m.ReadOnly = true
+	return m
+}
+
+// VolumeFile returns a read-only mount of one file of a named volume, for engines with API
+// version 1.45 (Docker 26) or newer. They refuse a link in its place. If the volume no longer
+// exists, the engine creates it again, with labels, and cannot start the container.
+func VolumeFile(name, file, target string, labels map[string]string) mount.Mount {
+	m := Volume(name, target, labels)
+	m.ReadOnly, m.VolumeOptions.Subpath = true, file
+	return m
+}
+
 // Volume returns a writable mount of a named volume. If the volume no longer exists,
 // the engine creates it again, with labels.
 func Volume(name, target string, labels map[string]string) mount.Mount {
@@ -50,6 +67,7 @@ func hardenedMounts(mounts []mount.Mount) []mount.Mount {
 			c.VolumeOptions = &mount.VolumeOptions{NoCopy: true}
 			if m.VolumeOptions != nil {
 				c.VolumeOptions.Labels = maps.Clone(m.VolumeOptions.Labels)
+				c.VolumeOptions.Subpath = m.VolumeOptions.Subpath
 			}
 		default:
 			continue

@@ -36,6 +36,8 @@ func maximal() Preset {
 				Name: "local", Options: map[string]string{"type": "none", "o": "bind", "device": "/"},
 			}},
 		},
+		PartFile("/var/lib/docker/volumes/host/_data/hosts", "/etc/hosts"),
+		VolumeFile("host", "hostname", "/etc/hostname", map[string]string{"run": "1"}),
 	}
 	return Preset{
 		NanoCPUs: 1_500_000_000, MemoryBytes: 256 << 20, PidsLimit: 64, NetworkMode: "bridge",
@@ -57,6 +59,7 @@ func TestGolden(t *testing.T) {
 		"staging":            maximalStaging(),
 		"config":             maximalConfig(),
 		"program":            maximalProgram(),
+		"offline":            Offline(maximalConfig()),
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", name+".json")

@@ -21,7 +21,7 @@ func TestTable(t *testing.T) {
 		require.NotEmpty(t, a.Expected, name)
 		require.NotNil(t, a.attempt, name)
 	}
-	require.Len(t, names, 148)
+	require.Len(t, names, 149)
 }
 
 // The suite must tell apart a sandbox that holds, one that leaks, and one in which

@@ -28,6 +28,7 @@ var neighbourAttacks = []Attack{
 			return e.duringOtherRun(e.job(), "watch", "watched", func() { e.result(e.job("nothing")) })["got"]
 		},
 	}.knownHole("the init is one file of the engine in all containers"),
+	probeAttack("lease", "takes leases on the files that it shares with other runs, so that they cannot open them", "none"),
 	{
 		Name: "ofd-locks", Tries: "passes a number to another run by a lock of an open file, which /proc/locks shows to everybody", Expected: "no such lock",
 		attempt: func(e *attackEnv) (got []string) {

@@ -108,7 +108,10 @@ func TestSiblingsCannotReachEachOther(t *testing.T) {
 			require.Equal(t, before, b.eval(c.look), thing)
 			require.NotEqual(t, c.there, before, thing)
 		}
-		require.NotEqual(t, a.eval("hostname"), b.eval("hostname"))
+		for _, kind := range []string{"cgroup", "ipc", "mnt", "net", "pid", "uts"} {
+			const look = "readlink /proc/self/ns/"
+			require.NotEqual(t, a.eval(look+kind), b.eval(look+kind))
+		}
 	})
 }
 

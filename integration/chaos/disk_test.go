@@ -71,8 +71,10 @@ func TestDiskSweep(t *testing.T) {
 	b := hasty()
 	b.Call = time.Second
 	_, id, err := runtest.RunWith(bounds.With(context.Background(), b), r, runtest.ShellWithDisk("echo ran", 16))
-	require.NoError(t, r.Close())
 	require.ErrorIs(t, err, sandbox.ErrCleanup)
+	kept := r.Close()
+	require.ErrorIs(t, kept, sandbox.ErrCleanup)
+	require.ErrorContains(t, kept, "-host may be left")
 	holder, err := enginetest.API.ContainerInspect(context.Background(), owner.NamePrefix+id+"-stage")
 	require.NoError(t, err)
 	require.True(t, holder.State.Running)

@@ -59,11 +59,15 @@ func (m *interruptedEngine) begin(t *testing.T, runs ...*interruptedRun) {
 		}
 		r, err := sandbox.New(sandbox.Options{Host: host})
 		require.NoError(t, err)
+		m.closing.Add(1)
 		go func() {
-			defer close(d.done)
-			d.res, d.err = r.RunOnce(owner.WithID(bounds.With(d.ctx, d.bounds), d.id), d.job)
-			d.ended = time.Now()
-			r.Close()
+			defer m.closing.Done()
+			func() {
+				defer close(d.done)
+				d.res, d.err = r.RunOnce(owner.WithID(bounds.With(d.ctx, d.bounds), d.id), d.job)
+				d.ended = time.Now()
+			}()
+			r.Close() // which can fail like the run
 		}()
 	}
 	for _, d := range runs {

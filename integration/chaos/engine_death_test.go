@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,7 +52,8 @@ func TestEngineDies(t *testing.T) {
 
 type interruptedEngine struct {
 	*enginetest.PrivateEngine
-	image string
+	image   string
+	closing sync.WaitGroup // of the Runners, which can last as long as the runs
 }
 
 // promptAfterDeath bounds the time until a run reports that its engine is gone,
@@ -88,6 +90,7 @@ func (m *interruptedEngine) comesBack(t *testing.T) {
 		require.Equal(t, step.Op == sandbox.OpWait, errors.Is(d.err, sandbox.ErrOutputLost), op)
 	}
 	require.Zero(t, runs[sandbox.OpCollect].res.ExitCode)
+	m.closing.Wait()
 	require.Empty(t, m.Left(t))
 }
 
@@ -142,6 +145,7 @@ func (m *interruptedEngine) hangs(t *testing.T) {
 // sweep removes what failed clean-ups left.
 func (m *interruptedEngine) sweep(t *testing.T) {
 	t.Helper()
+	m.closing.Wait()
 	r, err := sandbox.New(sandbox.Options{Host: m.Host})
 	require.NoError(t, err)
 	defer r.Close()

@@ -5,6 +5,7 @@ package chaos_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -183,4 +184,28 @@ func TestSweepOfAnUnseenProcessInTime(t *testing.T) {
 		require.NoError(t, enginetest.API.ContainerRemove(ctx, name, container.RemoveOptions{Force: true}))
 	}
 	require.NoError(t, enginetest.API.VolumeRemove(ctx, owner.NamePrefix+c.RunID+"-0", false))
+}
+
+// What a killed process kept for its runs is removed like what it left of them.
+func TestSweepOfWhatARunnerKept(t *testing.T) {
+	c := startRunningChild(t, runForever)
+	job, err := enginetest.API.ContainerInspect(context.Background(), owner.NamePrefix+c.RunID)
+	require.NoError(t, err)
+	by := owner.LabelOwner + "=" + job.Config.Labels[owner.LabelOwner]
+	kept := slices.DeleteFunc(enginetest.Objects(t, enginetest.API, by), func(o string) bool { return !strings.HasSuffix(o, "-host") })
+	require.Len(t, kept, 2, "a container and its volume")
+
+	r, err := sandbox.New(sandbox.Options{})
+	require.NoError(t, err)
+	report, err := r.Sweep(context.Background())
+	require.NoError(t, err)
+	for _, o := range kept {
+		require.Contains(t, report.Left, fmt.Sprintf("%s: its process (PID %d) is running", o, c.Cmd.Process.Pid))
+	}
+	c.Kill()
+	report, err = r.Sweep(context.Background())
+	require.NoError(t, err)
+	require.Subset(t, report.Removed, kept)
+	require.Empty(t, enginetest.Objects(t, enginetest.API, by))
+	require.NoError(t, r.Close())
 }

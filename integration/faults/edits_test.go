@@ -64,9 +64,13 @@ var edits = map[string]func(body, host map[string]any){
 	"Config.AttachStdin":             func(b, _ map[string]any) { b["AttachStdin"] = true },
 	"Config.Domainname":              func(b, _ map[string]any) { b["Domainname"] = "evil" },
 	"Config.Healthcheck":             func(b, _ map[string]any) { b["Healthcheck"] = map[string]any{"Test": []string{"CMD", "/evil"}} },
-	"NetworkSettings.Networks was":   func(b, _ map[string]any) { b["NetworkingConfig"] = endpoints("bridge", map[string]any{}) },
-	"NetworkSettings.Networks.none.DriverOpts": func(b, _ map[string]any) {
-		b["NetworkingConfig"] = endpoints("none", map[string]any{"DriverOpts": map[string]string{"x": "y"}})
+	"Config.Hostname":                func(b, _ map[string]any) { b["Hostname"] = "evil" },
+	"Config.NetworkDisabled":         func(b, _ map[string]any) { b["NetworkDisabled"] = false },
+	"NetworkSettings.Networks was": func(b, _ map[string]any) {
+		b["NetworkDisabled"], b["NetworkingConfig"] = false, endpoints("bridge", map[string]any{})
+	},
+	"NetworkSettings.Networks.bridge.DriverOpts": func(b, _ map[string]any) {
+		b["NetworkingConfig"] = endpoints("bridge", map[string]any{"DriverOpts": map[string]string{"x": "y"}})
 	},
 }
 
@@ -84,11 +88,14 @@ func TestEditedCreateNeverStarts(t *testing.T) {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()
 			begin := time.Now()
-			p := enginetest.NewProxy(t, enginetest.API, editCreate(edit))
+			p := enginetest.NewProxy(t, enginetest.API, editCreate("job", edit))
 			r, err := sandbox.New(sandbox.Options{Host: p.Host})
 			require.NoError(t, err)
 			j := runtest.Shell("echo ran")
 			j.Limits.CPUs, j.Limits.MemoryMB, j.Limits.PIDs = 0.5, 64, 16
+			if strings.Contains(field, ".bridge.") {
+				j.Limits.Network = "bridge"
+			}
 			res, id, err := runtest.RunWith(context.Background(), r, j)
 			require.NoError(t, r.Close())
 			shown := strings.Replace(strings.TrimSpace(field), "NanoCpus", "NanoCPUs", 1)
@@ -115,13 +122,7 @@ func TestEditedHolderNeverStarts(t *testing.T) {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()
 			begin := time.Now()
-			p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
-				if x.Name == "job-stage" {
-					editCreate(edit)(x)
-				} else {
-					x.Forward()
-				}
-			})
+			p := enginetest.NewProxy(t, enginetest.API, editCreate("job-stage", edit))
 			r, err := sandbox.New(sandbox.Options{Host: p.Host})
 			require.NoError(t, err)
 			_, id, err := runtest.RunWith(context.Background(), r, runtest.ShellWithDisk("echo ran", 16))
@@ -138,10 +139,10 @@ func TestEditedHolderNeverStarts(t *testing.T) {
 	}
 }
 
-// editCreate changes the body of a create request.
-func editCreate(edit func(body, host map[string]any)) func(*enginetest.Exchange) {
+// editCreate changes the body of the create request for a container.
+func editCreate(name string, edit func(body, host map[string]any)) func(*enginetest.Exchange) {
 	return func(x *enginetest.Exchange) {
-		if r := x.Request; x.Text == "POST /containers/create" {
+		if r := x.Request; x.Name == name && x.Text == "POST /containers/create" {
 			text := edited(r.Body, func(body map[string]any) { edit(body, body["HostConfig"].(map[string]any)) })
 			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 		}

@@ -15,7 +15,6 @@ import (
 	"github.com/synchestra-io/sandbox"
 	"github.com/synchestra-io/sandbox/integration/internal/runtest"
 	"github.com/synchestra-io/sandbox/internal/enginetest"
-	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // TestFaultAtEveryRequest injects every fault into each request in turn. The job has
@@ -71,11 +70,14 @@ func (m *matrix) injectEverywhere(t *testing.T) {
 				switch {
 				case f.forGood():
 					m.requireNamesLeftovers(t, x, f, o, i >= made)
+					return
 				case f.canceled():
 					m.requireCanceled(t, i, f, o)
 				default:
 					m.requireCompleteOrError(t, x, o)
 				}
+				require.NoError(t, o.closed)
+				require.Empty(t, o.left(t))
 			})
 		}
 	}
@@ -125,12 +127,20 @@ func (m *matrix) requireCanceled(t *testing.T, i int, f fault, o outcome) {
 // names everything that is left on the engine.
 func (m *matrix) requireNamesLeftovers(t *testing.T, x enginetest.Recorded, f fault, o outcome, made bool) {
 	t.Helper()
-	left := enginetest.Objects(t, enginetest.API, owner.LabelRun+"="+o.id)
+	for _, object := range o.left(t) {
+		require.ErrorContains(t, errors.Join(o.err, o.closed), object)
+	}
+	if o.closed != nil {
+		runtest.RequireOwnError(t, o.closed, sandbox.OpCleanup)
+		require.ErrorIs(t, o.closed, sandbox.ErrCleanup)
+	}
+	if o.err == nil { // it came to its end before
+		require.Error(t, o.closed)
+		m.requireSame(t, o)
+		return
+	}
 	runtest.RequireOwnError(t, o.err, append(stepsOf(x.Text), sandbox.OpCleanup)...)
 	require.Equal(t, made, errors.Is(o.err, sandbox.ErrCleanup), "%v", o.err)
-	for _, object := range left {
-		require.ErrorContains(t, o.err, object)
-	}
 	if step, _ := runtest.AsError(o.err); step.Op == sandbox.OpCleanup {
 		m.requireSame(t, o)
 	} else {
@@ -152,7 +162,8 @@ func TestFaultInTheOutput(t *testing.T) {
 				j.Env = map[string]string{pauseEnv: strconv.Itoa(int(stillRunning.Seconds()))}
 			}
 			o := m.inject(t, i, f, j)
-			enginetest.AssertNothingLeft(t, o.id)
+			require.NoError(t, o.closed)
+			require.Empty(t, o.left(t))
 			if f == streamEnd && o.err == nil {
 				m.requireSame(t, o)
 				return
@@ -186,6 +197,8 @@ func TestTimeoutAtEveryRequest(t *testing.T) {
 				t.Parallel()
 				o := m.inject(t, i, f, j)
 				m.requireCompleteOrError(t, x, o)
+				require.NoError(t, o.closed)
+				require.Empty(t, o.left(t))
 			})
 		}
 	}

@@ -139,8 +139,12 @@ func stepsOf(request string) []sandbox.Op {
 	switch path {
 	case "/_ping", "/info", "/images/create", "/images/ref/json":
 		return []sandbox.Op{sandbox.OpPull}
-	case "/volumes/create", "/containers/job-stage/start":
+	case "/containers/job-stage/start":
 		return []sandbox.Op{sandbox.OpStage}
+	case "/volumes/create":
+		return []sandbox.Op{sandbox.OpStage, sandbox.OpCreate} // for the input, for /etc/hosts
+	case "/containers/job-host/archive", "/containers/job-host/json":
+		return []sandbox.Op{sandbox.OpCreate}
 	case "/containers/job-stage/archive":
 		return []sandbox.Op{sandbox.OpStage, sandbox.OpCollect} // the input, the question whether the disk is full
 	case "/containers/create":

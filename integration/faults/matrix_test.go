@@ -5,6 +5,7 @@ package faults_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -20,7 +21,6 @@ import (
 	"github.com/synchestra-io/sandbox/integration/internal/runtest"
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/enginetest"
-	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
@@ -78,7 +78,7 @@ func (m *matrix) runClean(t *testing.T, content []byte) (same bool) {
 	start := time.Now()
 	o := m.run(t, context.Background(), p, faultBounds(), m.newJob(t))
 	m.took = time.Since(start)
-	require.NoError(t, o.err)
+	require.NoError(t, errors.Join(o.err, o.closed))
 	enginetest.AssertNothingLeft(t, o.id)
 	require.Equal(t, content[:artifactSize], o.res.Artifacts[jobArtifact])
 	require.Equal(t, "one\n", string(o.res.Artifacts[jobDirectory+"/one"]))
@@ -93,6 +93,8 @@ type outcome struct {
 	res            sandbox.Result
 	id             string
 	err            error
+	closed         error    // of the Runner's Close
+	runs           []string // the IDs of the run, and of what the Runner kept
 	stdout, stderr *bytes.Buffer
 }
 
@@ -120,12 +122,24 @@ func (m *matrix) run(t *testing.T, ctx context.Context, p *enginetest.Proxy, b b
 	if at := canceled.Load(); at > 0 {
 		require.Less(t, time.Since(time.Unix(0, at)), b.Return(), "after the end of the context: %v", o.err)
 	}
-	t.Cleanup(func() { enginetest.RemoveObjects(t, enginetest.Objects(t, enginetest.API, owner.LabelRun+"="+o.id)) })
 	require.Less(t, time.Since(start), limit, "%v", o.err)
-	require.NoError(t, r.Close())
+	start = time.Now()
+	o.closed = r.Close()
+	o.runs = p.Runs()
+	require.Less(t, time.Since(start), limit, "%v", o.closed)
+	t.Cleanup(func() { enginetest.RemoveObjects(t, o.left(t)) })
 	p.Release()
 	require.Eventually(t, func() bool { return p.Open() == 0 }, 3*time.Second, 5*time.Millisecond, "connections left")
 	return o
+}
+
+// left lists what is on the engine of all that the proxy saw.
+func (o outcome) left(t *testing.T) (objects []string) {
+	t.Helper()
+	for _, run := range o.runs {
+		objects = append(objects, enginetest.LeftOf(t, run)...)
+	}
+	return objects
 }
 
 // inject runs the job with a fault at the request that has index i in a clean run.

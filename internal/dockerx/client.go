@@ -127,6 +127,8 @@ type Engine struct {
 	TakesProfile bool
 	// KnowsBuiltin tells whether a container can ask for the built-in profile.
 	KnowsBuiltin bool
+	// KnowsSubpath tells whether a container can have a part of a volume.
+	KnowsSubpath bool
 
 	// Podman tells that it is Podman's Docker-compatible service.
 	Podman bool

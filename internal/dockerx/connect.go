@@ -87,6 +87,7 @@ func (c *Client) ask(ctx context.Context, api *client.Client, podman *atomic.Boo
 	// Podman takes what is behind "seccomp=" for the name of a file.
 	e.TakesProfile = !e.Podman && takesProfile(info.ServerVersion)
 	e.KnowsBuiltin = !e.Podman && !versions.LessThan(api.ClientVersion(), builtinAPI)
+	e.KnowsSubpath = !e.Podman && !versions.LessThan(api.ClientVersion(), subpathAPI)
 	if now, err := time.Parse(time.RFC3339Nano, info.SystemTime); err == nil {
 		e.ahead = now.Sub(time.Now().Round(0))
 	}

@@ -46,7 +46,7 @@ func TestConnect(t *testing.T) {
 			require.Equal(t, Engine{
 				CPUs: 4, Architecture: "amd64", RootDir: "/var/lib/docker",
 				Enforces: Limits{Memory: true}, Runtimes: map[string][]string{"runsc": {"--ignore-cgroups"}},
-				Seccomp: "builtin", TakesProfile: true, KnowsBuiltin: name == "newer than the SDK",
+				Seccomp: "builtin", TakesProfile: true, KnowsBuiltin: name == "newer than the SDK", KnowsSubpath: name == "newer than the SDK",
 			}, got)
 			require.Equal(t, c.path, path)
 		})

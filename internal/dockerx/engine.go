@@ -12,6 +12,10 @@ import (
 // "seccomp=builtin"; older ones take it for a profile's text.
 const builtinAPI = "1.42"
 
+// subpathAPI is the first API version (26.0) with parts of volumes. An engine that is asked
+// in an older one mounts the whole volume.
+const subpathAPI = "1.45"
+
 // Limits are the kinds of limits that an engine enforces. It accepts the others
 // all the same, with a warning.
 type Limits struct{ CPU, Memory, PIDs bool }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/volume"
 )
 
@@ -23,4 +25,19 @@ func (c *Client) RemoveVolume(ctx context.Context, name string, unsure time.Dura
 	return c.untilGone(ctx, "volume "+name, unsure, func(ctx context.Context) error {
 		return c.api().VolumeRemove(ctx, name, false)
 	})
+}
+
+// RemoveUnused removes a container that never started and the volume of the same name, or
+// fails if another container refers to that. It tries once.
+func (c *Client) RemoveUnused(ctx context.Context, name string) error {
+	ctx, cancel := c.slow(ctx)
+	defer cancel()
+	err := c.api().ContainerRemove(ctx, name, container.RemoveOptions{})
+	if err == nil || errdefs.IsNotFound(err) {
+		err = c.api().VolumeRemove(ctx, name, false)
+	}
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	return cause(ctx, err)
 }

@@ -8,11 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/docker/docker/client"
 	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // Proxy stands between the library and an engine. It records the requests and
@@ -132,6 +135,19 @@ func (p *Proxy) Recorded() (list []Recorded) {
 		list = append(list, Recorded{x.Text, x.up, x.down})
 	}
 	return list
+}
+
+// Runs are the IDs of runs in the requests so far.
+func (p *Proxy) Runs() (ids []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, x := range p.exchanges {
+		for _, name := range runName.FindAllString(x.Request.URL.String(), -1) {
+			ids = append(ids, strings.TrimPrefix(name, owner.NamePrefix))
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // Accepted is the number of connections that clients have made.

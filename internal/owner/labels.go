@@ -27,8 +27,9 @@ const NoExpiry = "never"
 const NamePrefix = "sandbox-"
 
 // objectName matches the names of a run: the job's container, that of its Setup, the
-// staging container, and volumes. Its group is the run's ID.
-var objectName = regexp.MustCompile(`^` + NamePrefix + `([0-9a-f]{32})(-setup|-stage|-[0-9]+)?$`)
+// staging container, the volume with the host files and the container that refers to it, and
+// volumes. Its group is the run's ID.
+var objectName = regexp.MustCompile(`^` + NamePrefix + `([0-9a-f]{32})(-setup|-stage|-host|-[0-9]+)?$`)
 
 // SetupName is the name of the container that the Setup of a run is in.
 func SetupName(run string) string { return run + "-setup" }

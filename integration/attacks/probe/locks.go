@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -20,6 +21,24 @@ func init() {
 			lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: start, Len: 1}
 			tryLock("a lock of an open file", failed(call(syscall.SYS_FCNTL, uintptr(fd), command, addr(&lock))))
 			tryLock("the same by a 32-bit call", lock32(fd, uint32(command), start))
+		}
+	}
+	modes["lease"] = func([]string) {
+		own := "/tmp/own"
+		must(os.WriteFile(own, nil, 0o644))
+		for _, path := range []string{own, "/etc/hosts", "/etc/resolv.conf", "/etc/hostname", initFile()} {
+			file, err := os.Open(path)
+			must(err)
+			const setLease = 1024
+			for kind, name := range map[uintptr]string{syscall.F_RDLCK: "read", syscall.F_WRLCK: "write"} {
+				_, err := call(syscall.SYS_FCNTL, file.Fd(), setLease, kind)
+				if path == own {
+					say("looked", "a %s lease on a file of its own: %v", name, err)
+				} else {
+					try(fmt.Sprintf("a %s lease on %s", name, path), err)
+				}
+			}
+			file.Close()
 		}
 	}
 	modes["find-lock"] = func(args []string) {
