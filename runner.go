@@ -138,7 +138,11 @@ func (r *Runner) connect(ctx context.Context) (dockerx.Engine, error) {
 		return dockerx.Engine{}, context.Cause(ctx)
 	}
 	if r.known == nil || !r.client.Connected() {
-		engine, err := r.client.Connect(ctx)
+		ask := r.client.Connect
+		if r.offline == nil { // for a single run
+			ask = r.client.Recall
+		}
+		engine, err := ask(ctx)
 		if err != nil {
 			return dockerx.Engine{}, r.where.Explain(err, dockerx.Unreachable(err))
 		}

@@ -21,7 +21,8 @@ import (
 // error names it.
 //
 // RunOnce creates a [Runner] and uses it once. A program with many jobs should
-// keep one.
+// keep one. What a Docker Engine at a local socket said of itself is believed for a minute,
+// while it is the same process.
 func RunOnce(ctx context.Context, j Job) (Result, error) {
 	r, err := New(Options{})
 	if err != nil {
