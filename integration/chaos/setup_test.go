@@ -61,7 +61,11 @@ func TestOtherClientAndSetup(t *testing.T) {
 			s := &otherClient{phase: c.phase, act: c.act}
 			j := runtest.WaitingJob(enginetest.Busybox())
 			j.WorkDir = "/workspace/w"
-			j.Setup = sandbox.Setup{Cmd: []string{"sh", "-c", "echo begun; sleep 2; echo ended"}, Network: "none", Timeout: 5 * time.Second}
+			script := "echo begun; sleep 2; echo ended"
+			if c.failed != 0 || c.op == sandbox.OpWait { // the act ends it, whenever it comes
+				script = "echo begun; sleep 1000"
+			}
+			j.Setup = sandbox.Setup{Cmd: []string{"sh", "-c", script}, Network: "none", Timeout: 5 * time.Second}
 			acted := false
 			j.Setup.Output = runtest.WriterFunc(func(p []byte) (int, error) {
 				if !acted && c.phase == whileSetupRuns {
