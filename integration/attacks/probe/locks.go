@@ -28,6 +28,10 @@ func init() {
 		must(os.WriteFile(own, nil, 0o644))
 		for _, path := range []string{own, "/etc/hosts", "/etc/resolv.conf", "/etc/hostname", initFile()} {
 			file, err := os.Open(path)
+			if os.IsNotExist(err) {
+				say("looked", "there is no %s", path)
+				continue
+			}
 			must(err)
 			const setLease = 1024
 			for kind, name := range map[uintptr]string{syscall.F_RDLCK: "read", syscall.F_WRLCK: "write"} {
