@@ -83,11 +83,13 @@ func touch(memory []byte) error {
 func useMemory(args []string) {
 	wanted, _ := strconv.Atoi(args[1])
 	say("looked", "for %d MiB", wanted)
+	begin := time.Now()
 	for i := range wanted {
 		if err := allocate[args[0]](); err != nil {
 			try(fmt.Sprintf("%d MiB of %s", i+1, args[0]), err)
 			return
 		}
+		say("has", "%d MiB after %v", i+1, time.Since(begin).Round(time.Millisecond))
 	}
 	got("%d MiB of %s", wanted, args[0])
 }
