@@ -48,7 +48,7 @@ func TestCollectFromNestedDirectories(t *testing.T) {
 		"neither can be the home": {enginetest.Busybox(), "/tmp", true, "/tmp /home/sandbox /workspace", "/home/sandbox"},
 	} {
 		for _, input := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, input %v", name, input), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s with input %v", name, input), func(t *testing.T) {
 				t.Parallel()
 				dirs := strings.Fields(c.dirs)
 				want := map[string]string{}

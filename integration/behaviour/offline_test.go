@@ -82,7 +82,11 @@ func TestHostsFileOfTheCaller(t *testing.T) {
 	}
 	r, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
-	for target, source := range map[string]string{"/etc/hosts": filepath.Join(dir, "hosts"), "/etc": dir} {
+	sources := map[string]string{"/etc/hosts": filepath.Join(dir, "hosts")}
+	if !enginetest.Podman() { // it fails to make its own files in a read-only /etc
+		sources["/etc"] = dir
+	}
+	for target, source := range sources {
 		j := runtest.Shell("cat /etc/hosts")
 		j.Mounts = []sandbox.Mount{{Source: source, Target: target, ReadOnly: true}}
 		res, _, err := runtest.RunWith(context.Background(), r, j)
