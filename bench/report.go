@@ -57,7 +57,7 @@ func mib(bytes int64) string { return fmt.Sprintf("%.1f", float64(bytes)/(1<<20)
 func describeMachine() string {
 	kernel := "unknown kernel"
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
-		kernel = strings.TrimSpace(string(release))
+		kernel, _, _ = strings.Cut(strings.TrimSpace(string(release)), "-")
 	}
 	return fmt.Sprintf("%s/%s, %d CPUs, kernel %s, %s, %s",
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), kernel, runtime.Version(), time.Now().UTC().Format(time.DateOnly))
