@@ -63,9 +63,10 @@ The sides:
 - *testcontainers-go* has the same preset, has no reaper, and looks for the exit every 5 ms
   instead of 100.
 
-On network "none" a kept Runner does without the engine's network library; the other sides
-cannot without files like ours. For input and artifact the docker command and testcontainers-go
-run as root with a writable root file system: neither makes a directory for another user.
+On network "none" a kept Runner does without the engine's network library; on the other sides
+localhost would then have no address. For input and artifact, the docker command and
+testcontainers-go run as root with a writable root file system, since neither makes a directory
+that belongs to another user.
 `
 
 var notInName = regexp.MustCompile(`[^A-Za-z0-9.]+`)

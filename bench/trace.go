@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -25,15 +26,15 @@ type step struct {
 }
 
 // steps are the requests of a run, as the spans of the engine's Go SDK tell.
-func (b *bench) steps(ctx context.Context, runs int) ([]step, error) {
+func (b *bench) steps(ctx context.Context, runs int) (steps []step, err error) {
 	spans := tracetest.NewInMemoryExporter()
 	provider := trace.NewTracerProvider(trace.WithSyncer(spans))
 	otel.SetTracerProvider(provider)
-	r, err := sandbox.New(sandbox.Options{})
+	r, err := sandbox.New(sandbox.Options{}) // which takes the provider of now
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	defer func() { err = errors.Join(err, r.Close()) }()
 	begins, took := map[string][]time.Duration{}, map[string][]time.Duration{}
 	for i := range runs + 1 {
 		spans.Reset()
@@ -53,7 +54,6 @@ func (b *bench) steps(ctx context.Context, runs int) ([]step, error) {
 			}
 		}
 	}
-	var steps []step
 	for name, times := range took {
 		if len(times) >= runs/2 {
 			steps = append(steps, step{name, spread(begins[name]).Median, spread(times).Median})

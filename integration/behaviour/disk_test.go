@@ -4,13 +4,17 @@ package behaviour_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/synchestra-io/sandbox"
 	"github.com/synchestra-io/sandbox/integration/internal/runtest"
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/enginetest"
@@ -97,4 +101,26 @@ func TestDiskAndMemory(t *testing.T) {
 	require.True(t, res.OOMKilled, "%s", res.Logs)
 	require.False(t, res.TimedOut)
 	require.False(t, res.DiskFull)
+}
+
+// Files of one directory come in one request. What is no regular file, or is missing, is told
+// as if each had been asked for.
+func TestDiskCollectsSiblingsAtOnce(t *testing.T) {
+	t.Parallel()
+	p := enginetest.NewProxy(t, enginetest.API, nil)
+	r, err := sandbox.New(sandbox.Options{Host: p.Host})
+	require.NoError(t, err)
+	j := runtest.ShellWithDisk("cd /workspace; for i in 1 2 3; do echo $i >f$i; done; : >empty; ln -s f1 link; ln f1 z", 16)
+	for _, name := range []string{"f1", "f2", "f3", "empty", "link", "missing"} {
+		j.Collect = append(j.Collect, "/workspace/"+name)
+	}
+	res, _, err := runtest.RunWith(context.Background(), r, j)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.Equal(t, map[string]string{"/workspace/f1": "1\n", "/workspace/f2": "2\n", "/workspace/f3": "3\n", "/workspace/empty": ""}, texts(res))
+	require.Len(t, res.Uncollected, 2)
+	require.ErrorIs(t, res.Uncollected["/workspace/link"], sandbox.ErrNotRegular)
+	require.ErrorIs(t, res.Uncollected["/workspace/missing"], fs.ErrNotExist)
+	downloads := slices.DeleteFunc(p.Requests(), func(x string) bool { return x != "GET /containers/job/archive" })
+	require.Len(t, downloads, 1)
 }

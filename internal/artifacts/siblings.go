@@ -15,7 +15,7 @@ const (
 	maxStrangerBytes = 4 << 20
 )
 
-// siblings are the first paths that are in one directory, if there are more than one.
+// siblings returns the first path and those right behind it that are in the same directory.
 func siblings(paths []string) []string {
 	n := 1
 	for n < len(paths) && path.Dir(paths[n]) == path.Dir(paths[0]) {

@@ -1,6 +1,7 @@
 package dockerx
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -18,12 +19,12 @@ type peer struct {
 
 // peerAt tells who listens at an address, if that is a Docker Engine itself, and not a
 // proxy, or an init that starts it: the kernel names the process that made the socket.
-func peerAt(address string) (peer, bool) {
+func peerAt(ctx context.Context, address string) (peer, bool) {
 	path, local := strings.CutPrefix(address, "unix://")
 	if !local {
 		return peer{}, false
 	}
-	conn, err := net.DialTimeout("unix", path, time.Second)
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", path)
 	if err != nil {
 		return peer{}, false
 	}

@@ -2,8 +2,10 @@
 
 package dockerx
 
+import "context"
+
 // peer is who listens at a local socket.
 type peer struct{}
 
 // peerAt is for Linux.
-func peerAt(string) (peer, bool) { return peer{}, false }
+func peerAt(context.Context, string) (peer, bool) { return peer{}, false }

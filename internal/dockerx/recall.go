@@ -37,7 +37,7 @@ type recollection struct {
 // Recall is Connect for a client that does not last. If the engine at a local socket is the
 // same process that another client of this process asked a moment ago, it is not asked again.
 func (c *Client) Recall(ctx context.Context) (Engine, error) {
-	who, known := peerAt(c.address)
+	who, known := peerAt(ctx, c.address)
 	key := asker{who, c.version}
 	if known {
 		recalled.Lock()
@@ -48,7 +48,7 @@ func (c *Client) Recall(ctx context.Context) (Engine, error) {
 		}
 	}
 	e, err := c.Connect(ctx)
-	if still, is := peerAt(c.address); err != nil || !known || !is || still != who {
+	if still, is := peerAt(ctx, c.address); err != nil || !known || !is || still != who {
 		return e, err
 	}
 	recalled.Lock()
