@@ -36,8 +36,9 @@ suite       = $(enginetests) . ./integration/attacks ./integration/behaviour ./i
 notpodman = Disk|CollectCounts|CollectFollows|CollectUnresolvable|CollectWithoutAMountPoint|CollectManyLevels|$\
 	CollectBeyondPathMax|BadNetworkByTheHostsID|SeccompProfileOfTheOwner|PrivateEngine|Offline|/limits/disk|/bombs/(disk|inodes|sparse-file)$$|/setup/(nested-disk|disk-root)
 
-# In an emulated machine a bound on time tells nothing.
-slow = TimeoutIsNoOOM|SiblingsShareQuotasByUser
+# In an emulated machine a bound on time tells nothing, and half a gigabyte of output takes a
+# quarter of an hour.
+slow = TimeoutIsNoOOM|SiblingsShareQuotasByUser|HugeOutputAndArtifact
 
 # What rootless Docker does not do, as SECURITY.md says, or its tests do not: it has a network
 # of its own, which does not reach their registries and servers, and to start an engine, make
