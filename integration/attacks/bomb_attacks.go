@@ -52,7 +52,7 @@ var bombAttacks = []Attack{
 		knownHoleOfGVisor("the priority belongs to its own kernel; the priority on the host stays"),
 	{
 		Name: "many-artifacts", Tries: "leaves 12000 files with names of 250 bytes to collect, with a limit of 64 KiB", Expected: "at most 2 MiB in the result",
-		change: func(l *sandbox.Limits) { l.ArtifactBytes, l.Timeout = 64<<10, patient },
+		change: func(l *sandbox.Limits) { l.ArtifactBytes = 64 << 10 },
 		attempt: func(e *attackEnv) (got []string) {
 			j := e.job("leave-many")
 			j.Collect = []string{"/tmp/out"}
@@ -73,16 +73,12 @@ var bombAttacks = []Attack{
 	},
 }
 
-// patient is the timeout of what takes long in an emulated machine.
-const patient = 100 * time.Second
-
 func smallDisk(l *sandbox.Limits) { l.DiskMB = 16 }
 
 func memoryAttack(kind string) Attack {
 	return Attack{
 		Name: "memory-" + kind, Tries: "allocates 96 MiB of " + kind + " with a limit of 64 MiB", Expected: "it is killed, or gets no more",
 		limit:   "MemoryMB",
-		change:  func(l *sandbox.Limits) { l.Timeout = patient },
 		attempt: func(e *attackEnv) []string { return e.gotUnlessKilled(e.job("use-memory", kind, "96")) },
 	}
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/synchestra-io/sandbox"
 )
 
-// defaultLimits are the limits of every attack that does not change them.
-var defaultLimits = sandbox.Limits{CPUs: 1, MemoryMB: 64, PIDs: 64, Timeout: 30 * time.Second, Network: "none"}
+// defaultLimits are the limits of every attack that does not change them. The timeout is for
+// emulated machines and busy ones.
+var defaultLimits = sandbox.Limits{CPUs: 1, MemoryMB: 64, PIDs: 64, Timeout: 100 * time.Second, Network: "none"}
 
 // findRefusedLimits asks for one limit at a time. The sandbox refuses a limit that
 // the engine would not enforce.

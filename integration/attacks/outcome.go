@@ -50,9 +50,9 @@ func (o Outcome) Err() error {
 	return nil
 }
 
-// Make makes one attack, within two minutes.
+// Make makes one attack, within five minutes.
 func (f *Fixture) Make(ctx context.Context, a Attack) (o Outcome) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	e := &attackEnv{Fixture: f, attack: a, ctx: ctx}
 	o.Attack = a
