@@ -44,7 +44,7 @@ slow = TimeoutIsNoOOM|SiblingsShareQuotasByUser|HugeOutputAndArtifact
 # of its own, which does not reach their registries and servers, and to start an engine, make
 # a device or mount something one must be root.
 notrootless = $(slow)|Undelegated|Disk|PullErrors|PullOf(AnAbsent|APrivate)Image|PullPolicies|PullOnceForAll|Progress$$|$\
-	Credential|EngineOverSSH|SeccompProfileOfTheOwner|PrivateEngine|MountDoesNotPassOnSubmounts|CollectFollowsNothing|$\
+	Credential|EngineOverSSH|SeccompProfileOfTheOwner|PrivateEngine|MountDoesNotPassOnSubmounts|CollectFollowsNothing|CollectReadsNoDevice|$\
 	/limits/disk|/bombs/(disk|inodes|sparse-file)$$|/setup/(nested-disk|disk-root)
 
 # Tests in the machine of scripts/with-vm. Undelegated is for that of ROOTLESS=undelegated.
