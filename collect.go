@@ -27,15 +27,25 @@ func (p plan) readingTime() time.Duration {
 func (r *run) collect(ctx context.Context, p plan, dirs []directory, staged map[string]mount.Mount, exit dockerx.Exit, res *Result) (err error) {
 	ctx, release := r.ending.Bind(ctx)
 	defer release()
-	res.Artifacts, res.Uncollected, err = r.artifacts(ctx, p, dirs, exit)
-	if err != nil || p.limits.DiskMB == 0 {
+	if p.limits.DiskMB == 0 {
+		res.Artifacts, res.Uncollected, err = r.artifacts(ctx, p, dirs, exit)
 		return err
 	}
-	res.DiskFull, err = r.diskFull(ctx)
+	asking, giveUp := context.WithCancel(ctx)
+	var full bool
+	asked := meanwhile(func() (err error) { full, err = r.diskFull(asking); return err })
+	defer func() { <-asked.ended }()
+	defer giveUp()
+	if res.Artifacts, res.Uncollected, err = r.artifacts(ctx, p, dirs, exit); err != nil {
+		return err
+	}
+	err = asked.wait()
 	// A disk that was lost meanwhile had nothing to collect.
 	if lost := r.checkStaged(ctx, p, staged); lost != nil {
-		res.Artifacts, res.Uncollected, res.DiskFull, err = nil, nil, false, lost
+		res.Artifacts, res.Uncollected = nil, nil
+		return lost
 	}
+	res.DiskFull = full
 	return err
 }
 

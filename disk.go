@@ -85,7 +85,7 @@ func (r *run) createHolder(ctx context.Context, engine dockerx.Engine, image doc
 	preset.Mounts = []mount.Mount{isolation.Volume(disk, r.diskDir(), r.labels), isolation.Volume(volume, dir, r.labels)}
 	preset.Tmpfs = shadowVolumes(image)
 	config := isolation.Offline(isolation.Program(image.ID, path.Join(dir, file), r.labels))
-	if err := r.createContainer(ctx, holder, config, preset.HostConfig(), volume); err != nil {
+	if err := r.createToStart(ctx, holder, config, preset.HostConfig(), volume); err != nil {
 		return err
 	}
 	return upload.Tar(ctx, r.client, holder, dir, nil, archive.SingleFile(file, 0o555, program))

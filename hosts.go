@@ -50,9 +50,10 @@ func (r *run) isOffline(network, runtime string) bool {
 		(r.offline != nil || !r.engine.KnowsSubpath)
 }
 
-// createOffline is createContainer for network "none". If another client has removed what
+// createOffline is createToStart for a container whose network is not the engine's to make. If another client has removed what
 // the Runner keeps for that, it is made again, once.
 func (r *run) createOffline(ctx context.Context, name string, config *container.Config, preset isolation.Preset, p plan, image dockerx.Image) error {
+	config = isolation.Offline(config)
 	mounts := slices.Clip(preset.Mounts)
 	for again := false; ; again = true {
 		files, err := r.hostVolume(ctx, image)
@@ -60,21 +61,18 @@ func (r *run) createOffline(ctx context.Context, name string, config *container.
 			return fmt.Errorf("/etc/hosts for network %q: %w", noNetwork, err)
 		}
 		preset.Mounts = append(mounts, files.mounts(p, r.engine)...)
-		err = r.createContainer(ctx, name, isolation.Offline(config), preset.HostConfig())
+		err = r.createToStart(ctx, name, config, preset.HostConfig())
 		if !dockerx.OutcomeKnown(err) {
 			return err
 		}
-		// In place of a missing volume the engine may have made an empty one.
-		filled, lookErr := r.client.Inspect(ctx, files.name())
-		switch {
-		case lookErr != nil || !filled.Gone:
-			return errors.Join(err, lookErr)
-		case again || r.offline == nil:
-			return errors.Join(err, fmt.Errorf("/etc/hosts for network %q: %w", noNetwork, dockerx.ErrGone))
+		r.used = files
+		lost := files.check(ctx)
+		if !errors.Is(lost, dockerx.ErrGone) || again || r.offline == nil {
+			return errors.Join(err, lost)
 		}
 		err = r.offline.forget(ctx, files)
 		if err == nil {
-			err = r.removeLast(ctx)
+			err = r.remove(ctx, name)
 		}
 		if err == nil { // what the engine made, unless another run refers to it, which comes here, too
 			err = r.client.RemoveUnused(ctx, files.name())
@@ -114,6 +112,19 @@ func (r *run) makeHostVolume(ctx context.Context, image dockerx.Image) (*hostVol
 		return nil, err
 	}
 	return v, upload.Tar(ctx, r.client, v.name(), dir, nil, archive.RootFiles(0o444, hostFiles))
+}
+
+// check makes sure that the volume is there. In place of a missing one the engine may have made
+// an empty one for a container.
+func (v *hostVolume) check(ctx context.Context) error {
+	filled, err := v.client.Inspect(ctx, v.name())
+	if err == nil && filled.Gone {
+		err = dockerx.ErrGone
+	}
+	if err != nil {
+		return fmt.Errorf("/etc/hosts for network %q: %w", noNetwork, err)
+	}
+	return nil
 }
 
 // mounts are those of the host files, but for what the caller has mounted there.

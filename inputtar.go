@@ -11,8 +11,8 @@ import (
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
-// stage prepares the writable directories that something must cross, and fills them. It
-// returns their mounts for the job's container, by directory.
+// stage prepares the writable directories that something must cross. It returns their
+// mounts for the job's container, by directory. They are filled by then, or with r.fill.
 func (r *run) stage(ctx context.Context, p plan, engine dockerx.Engine, image dockerx.Image, dirs []directory) (map[string]mount.Mount, error) {
 	switch {
 	case engine.Podman:
@@ -25,7 +25,7 @@ func (r *run) stage(ctx context.Context, p plan, engine dockerx.Engine, image do
 	return r.stageInVolumes(ctx, p, image, dirs)
 }
 
-// stageInVolumes creates the run's volumes, fills them, and returns the mounts of them for the
+// stageInVolumes creates the run's volumes, and returns the mounts of them for the
 // job's container, by directory. The upload goes through a container that never
 // starts, so nothing runs. In that container the volumes are mounted side by side, below
 // one directory that no image has.
@@ -41,10 +41,13 @@ func (r *run) stageInVolumes(ctx context.Context, p plan, image dockerx.Image, d
 			staged = append(staged, isolation.Volume(name, path.Join(r.stagedTree(), d.place), r.labels))
 		}
 	}
-	name := r.stagingName()
-	config := isolation.Config(image.ID, []string{"never-started"}, nil, "", r.labels, false)
-	if err := r.createContainer(ctx, name, config, isolation.Staging(staged, shadowVolumes(image))); err != nil {
-		return nil, err
+	r.fill = func(ctx context.Context) error {
+		name := r.stagingName()
+		config := isolation.Config(image.ID, []string{"never-started"}, nil, "", r.labels, false)
+		if err := r.createContainer(ctx, name, config, isolation.Staging(staged, shadowVolumes(image))); err != nil {
+			return err
+		}
+		return r.upload(ctx, p, name, "/", p.tree(r.stagedTree()[1:], image, dirs, false))
 	}
-	return inside, r.upload(ctx, p, name, "/", p.tree(r.stagedTree()[1:], image, dirs, false))
+	return inside, nil
 }

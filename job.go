@@ -43,7 +43,7 @@ type Job struct {
 	// is read once, as a stream, and not closed. After the archive's end, up to 1 MiB
 	// of padding is read. The package documentation says which entries are accepted;
 	// an archive that is refused or damaged is an error. No Read begins after the
-	// input has been staged. A Read that is under way when the run is cut off is not
+	// input has been staged. A Read that is under way when the run fails or is cut off is not
 	// waited for: until it returns, one goroutine remains.
 	InputTar io.Reader
 	// InputDir is the absolute path of the directory that InputTar is unpacked

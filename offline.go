@@ -54,7 +54,7 @@ func (o *offline) get(ctx context.Context, by *run, image dockerx.Image) (*hostV
 	}
 	r := by.outliving(now)
 	kept := false
-	by.undo.Push(func(ctx context.Context) error { // it is this run's until it is kept
+	by.undo.Push(cleanup.Volume, r.name, func(ctx context.Context) error { // it is this run's until it is kept
 		if kept {
 			return nil
 		}
@@ -129,9 +129,9 @@ func (o *offline) close(ctx context.Context) error {
 	}
 	defer release()
 	o.retire()
-	var all cleanup.Stack
+	var all cleanup.Teardown
 	for _, v := range o.old {
-		all.Push(v.outlived)
+		all.Push(cleanup.Volume, v.name(), v.outlived)
 	}
 	o.old = nil
 	return all.Run(ctx)

@@ -43,24 +43,22 @@ func (r *run) upload(ctx context.Context, p plan, container, dir string, write f
 		return upload.Tar(ctx, r.client, container, dir, nil, write)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	reports, done := make(chan Progress, 64), make(chan error, 1)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		done <- upload.Tar(ctx, r.client, container, dir, p.input, func(w io.Writer) error {
+	reports := make(chan Progress, 64)
+	sent := meanwhile(func() error {
+		return upload.Tar(ctx, r.client, container, dir, p.input, func(w io.Writer) error {
 			return write(&uploadCounter{w: w, reports: reports})
 		})
-	}()
-	defer func() { cancel(); <-ended }() // after a panic of the caller's, too
+	})
+	defer func() { cancel(); <-sent.ended }() // after a panic of the caller's, too
 	for {
 		select {
 		case at := <-reports:
 			r.report(at)
-		case err := <-done:
+		case <-sent.ended:
 			for len(reports) > 0 {
 				r.report(<-reports)
 			}
-			return err
+			return sent.wait()
 		}
 	}
 }

@@ -36,11 +36,14 @@ type run struct {
 	seccomp  string // the file with the profile, on Podman's host; "" = none
 	platform string // of the image, "" = the engine's own
 	report   func(Progress)
-	undo     cleanup.Stack
+	undo     cleanup.Teardown
+	// fill fills what stage has made; nil = it is filled.
+	fill func(context.Context) error
 	// offline is what the Runner keeps for network "none", nil = nothing; hosts is what this
 	// run has made for that.
 	offline *offline
 	hosts   *hostVolume
+	used    *hostVolume // that of the container that was created last, nil = none
 	// sent is what every create request is compared with, beside its own configuration.
 	sent     verify.Sent
 	overlays []artifacts.Overlay // of the job's container, if something is collected
@@ -97,7 +100,7 @@ func (r *run) endingTime() time.Duration { return owner.Sum(r.bounds.Slow, r.bou
 // createVolume makes a volume that is removed at the run's end, and returns where
 // the engine has it.
 func (r *run) createVolume(ctx context.Context, name string, options map[string]string) (at string, err error) {
-	err = r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
+	err = r.create(ctx, cleanup.Volume, name, func(ctx context.Context, unsure time.Duration) error {
 		return r.client.RemoveVolume(ctx, name, unsure)
 	}, func(ctx context.Context) (err error) {
 		at, err = r.client.CreateVolume(ctx, name, options, r.labels)
@@ -114,16 +117,22 @@ func (r *run) createContainer(ctx context.Context, name string, config *containe
 	}
 	for _, volume := range volumes {
 		// With the container gone, no creation is under way any more.
-		r.undo.Push(func(ctx context.Context) error { return r.client.RemoveVolume(ctx, volume, 0) })
+		r.undo.Push(cleanup.Volume, volume, func(ctx context.Context) error { return r.client.RemoveVolume(ctx, volume, 0) })
 	}
-	sent := r.sent
-	sent.Host, sent.Config = host, config
-	r.verify[name] = func(got container.InspectResponse) error { return verify.Container(sent, got) }
-	return r.create(ctx, func(ctx context.Context, unsure time.Duration) error {
+	return r.create(ctx, cleanup.Container, name, func(ctx context.Context, unsure time.Duration) error {
 		return r.client.Remove(ctx, name, unsure)
 	}, func(ctx context.Context) error {
 		return r.client.Create(ctx, name, config, host, r.platform)
 	})
+}
+
+// createToStart is createContainer for one that will be started. Before that, what the engine
+// has is compared with what was sent.
+func (r *run) createToStart(ctx context.Context, name string, config *container.Config, host *container.HostConfig, volumes ...string) error {
+	sent := r.sent
+	sent.Host, sent.Config = host, config
+	r.verify[name] = func(got container.InspectResponse) error { return verify.Container(sent, got) }
+	return r.createContainer(ctx, name, config, host, volumes...)
 }
 
 // createCommand makes a container for one of the run's commands.
@@ -133,17 +142,17 @@ func (r *run) createCommand(ctx context.Context, name string, labels map[string]
 	if r.isOffline(c.network, preset.Runtime) {
 		return p.explainCreate(r.createOffline(ctx, name, config, preset, p, image))
 	}
-	return p.explainCreate(r.createContainer(ctx, name, config, preset.HostConfig()))
+	return p.explainCreate(r.createToStart(ctx, name, config, preset.HostConfig()))
 }
 
 // create pushes the removal before it makes the object. When the engine's
 // answer is lost, the removal has to reckon with an object that appears late.
-func (r *run) create(ctx context.Context, remove func(context.Context, time.Duration) error, do func(context.Context) error) error {
+func (r *run) create(ctx context.Context, kind cleanup.Kind, name string, remove func(context.Context, time.Duration) error, do func(context.Context) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	var unsure time.Duration
-	r.undo.Push(func(ctx context.Context) error { return remove(ctx, unsure) })
+	r.undo.Push(kind, name, func(ctx context.Context) error { return remove(ctx, unsure) })
 	err := do(ctx)
 	switch {
 	case dockerx.OutcomeKnown(err):
@@ -155,10 +164,43 @@ func (r *run) create(ctx context.Context, remove func(context.Context, time.Dura
 	return err
 }
 
-// checkCreated looks at the job's container before its start: whether it has the volumes
-// that were filled, and whether links of the image's hide one directory by another.
+// whileFilling makes the first container for a command while the input is on its way. Nothing
+// is asked about what is in that container meanwhile: the engine would look for the places of
+// its mounts in what the input changes.
+func (r *run) whileFilling(ctx context.Context, create func(context.Context) error) error {
+	fill := r.fill
+	if r.fill = nil; fill == nil {
+		return fail(OpCreate, create(ctx))
+	}
+	creating, giveUp := context.WithCancel(ctx)
+	filling, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	created := meanwhile(func() error {
+		err := errNotCreated // also after a panic
+		defer func() {
+			if err != nil {
+				stop(errNotCreated)
+			}
+		}()
+		err = create(creating)
+		return err
+	})
+	defer func() { <-created.ended }() // after a panic of the caller's, too
+	defer giveUp()
+	err := fill(filling)
+	if err != nil && !errors.Is(context.Cause(filling), errNotCreated) {
+		return fail(OpStage, err)
+	}
+	return fail(OpCreate, created.wait())
+}
+
+var errNotCreated = errors.New("the container was not created")
+
+// checkCreated looks at the job's container before its start: whether it has what was filled,
+// whether Setup has left a link on the way to its working directory, and whether links of the
+// image's hide one directory by another.
 func (r *run) checkCreated(ctx context.Context, p plan, dirs []directory, staged map[string]mount.Mount) error {
-	if err := r.checkStaged(ctx, p, staged); err != nil {
+	if err := r.checkFilled(ctx, p, staged); err != nil {
 		return err
 	}
 	if p.hasSetup() {
@@ -173,6 +215,15 @@ func (r *run) checkCreated(ctx context.Context, p plan, dirs []directory, staged
 	var err error
 	r.overlays, err = artifacts.Overlays(ctx, r.client, r.name, slices.Concat(paths(dirs), p.targets()))
 	return err
+}
+
+// checkFilled makes sure that the container that was created last has the volumes, and the
+// host files, that were filled.
+func (r *run) checkFilled(ctx context.Context, p plan, staged map[string]mount.Mount) error {
+	if err := r.checkStaged(ctx, p, staged); err != nil || r.used == nil {
+		return err
+	}
+	return r.used.check(ctx)
 }
 
 // checkStaged makes sure that the job's container has the volumes that were filled.

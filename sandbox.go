@@ -96,9 +96,12 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 		}
 	}
 
-	// 5. Create.
-	if err := run.createCommand(ctx, run.name, run.labels, p.command, p, image, preset); err != nil {
-		return fail(OpCreate, err)
+	// 5. Create, while the input is on its way.
+	err = run.whileFilling(ctx, func(ctx context.Context) error {
+		return run.createCommand(ctx, run.name, run.labels, p.command, p, image, preset)
+	})
+	if err != nil {
+		return err
 	}
 	if err := run.checkCreated(ctx, p, dirs, staged); err != nil {
 		return fail(OpCreate, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/docker/docker/api/types/mount"
 
+	"github.com/synchestra-io/sandbox/internal/cleanup"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/handover"
 	"github.com/synchestra-io/sandbox/internal/owner"
@@ -94,9 +95,6 @@ func (p plan) hasSetup() bool { return len(p.setup.cmd) > 0 }
 // is gone, in which another client could start it again.
 func (r *run) setUp(ctx context.Context, p plan, preset isolation.Preset, image dockerx.Image, dirs []directory, staged map[string]mount.Mount, res *Result) error {
 	check, err := r.handover(p, image, dirs)
-	if err == nil {
-		err = check.ImageLinks(ctx)
-	}
 	if err != nil {
 		return fail(OpStage, inSetup(err))
 	}
@@ -105,12 +103,17 @@ func (r *run) setUp(ctx context.Context, p plan, preset isolation.Preset, image 
 	looking := owner.Sum(r.bounds.Call*time.Duration(2+2*len(names)), r.bounds.Ending)
 	labels := maps.Clone(r.labels)
 	owner.Limits{Timeout: p.setup.timeout, Ending: r.endingTime(), Reading: looking}.Label(labels)
-	err = r.createCommand(ctx, name, labels, p.setup, p, image, preset)
-	if err == nil {
-		err = r.checkStaged(ctx, p, staged)
-	}
+	err = r.whileFilling(ctx, func(ctx context.Context) error {
+		return inSetup(r.createCommand(ctx, name, labels, p.setup, p, image, preset))
+	})
 	if err != nil {
+		return err
+	}
+	if err := r.checkFilled(ctx, p, staged); err != nil {
 		return fail(OpCreate, inSetup(err))
+	}
+	if err := check.ImageLinks(ctx); err != nil {
+		return fail(OpStage, inSetup(err))
 	}
 	out, err := r.execute(ctx, name, p.setup, p.limits)
 	res.SetupLogs, res.SetupLogsDropped = out.Logs, out.LogsDropped
@@ -133,7 +136,7 @@ func (r *run) setUp(ctx context.Context, p plan, preset isolation.Preset, image 
 	}
 	err = r.client.Unchanged(ctx, name, out.Exit)
 	if err == nil {
-		err = r.removeLast(ctx)
+		err = r.remove(ctx, name)
 	}
 	if err != nil {
 		return fail(OpWait, inSetup(err))
@@ -149,11 +152,11 @@ func inSetup(err error) error {
 	return fmt.Errorf("Setup: %w", err)
 }
 
-// removeLast removes the object that was created last, before the run's end.
-func (r *run) removeLast(ctx context.Context) error {
+// remove removes a container before the run's end.
+func (r *run) remove(ctx context.Context, container string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.bounds.Ending, fmt.Errorf("not removed within %v", r.bounds.Ending))
 	defer cancel()
-	return r.undo.Last(ctx)
+	return r.undo.Remove(ctx, cleanup.Container, container)
 }
 
 // handover is the check of what Setup leaves. Beside the run's claims it knows the working

@@ -4,62 +4,117 @@ package cleanup
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"time"
 )
 
-// Stack undoes a run's steps, the last first. Undoing is pushed before the
-// step is taken, since a step can succeed on the engine although its answer is
-// lost. The zero value is ready to use.
-type Stack struct {
-	steps []func(context.Context) error
+// Kind is a kind of object. All objects of one kind are removed before those of the next.
+type Kind int
+
+// The engine keeps a volume as long as a container refers to it.
+const (
+	Container Kind = iota
+	Volume
+	kinds
+)
+
+// Teardown undoes a run's steps. Undoing is pushed before the step is taken, since a
+// step can succeed on the engine although its answer is lost. The zero value is ready to
+// use, by several goroutines.
+type Teardown struct {
+	mu    sync.Mutex
+	steps [kinds][]step
 }
 
-// Push adds what undoes the next step.
-func (t *Stack) Push(undo func(context.Context) error) { t.steps = append(t.steps, undo) }
+type step struct {
+	name string
+	undo func(context.Context) error
+}
 
-// Last undoes the last step alone. It stays if that fails.
-func (t *Stack) Last(ctx context.Context) error {
-	last := len(t.steps) - 1
-	if err := t.steps[last](ctx); err != nil {
-		return err
+// Push adds what removes the object that is made next. No two of a kind have one name.
+func (t *Teardown) Push(kind Kind, name string, undo func(context.Context) error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.steps[kind] = append(t.steps[kind], step{name, undo})
+}
+
+// Remove removes one object before the others. It stays with them if that fails.
+func (t *Teardown) Remove(ctx context.Context, kind Kind, name string) error {
+	t.mu.Lock()
+	i := slices.IndexFunc(t.steps[kind], func(s step) bool { return s.name == name })
+	if i < 0 {
+		t.mu.Unlock()
+		return nil
 	}
-	t.steps = t.steps[:last]
-	return nil
+	taken := t.steps[kind][i]
+	t.steps[kind] = slices.Delete(t.steps[kind], i, i+1)
+	t.mu.Unlock()
+	err := taken.undo(ctx)
+	if err != nil {
+		t.Push(kind, name, taken.undo)
+	}
+	return err
 }
 
 // Run undoes everything before ctx, which must have a deadline, ends. A step that
 // fails or hangs does not keep the rest from being undone: each may take half of the
 // time that is left, and is taken even when none is, so that it can name what may be
 // left. All errors are joined. A step that panics is told when the others are done.
-func (t *Stack) Run(ctx context.Context) error {
-	end, _ := ctx.Deadline()
+func (t *Teardown) Run(ctx context.Context) error {
+	t.mu.Lock()
+	steps := t.steps
+	t.steps = [kinds][]step{}
+	t.mu.Unlock()
 	var errs []error
 	var panicked any
-	defer func() {
-		if panicked != nil {
-			panic(panicked)
+	for kind, of := range steps {
+		later := slices.ContainsFunc(steps[kind+1:], func(of []step) bool { return len(of) > 0 })
+		why, err := sideBySide(ctx, of, later)
+		errs = append(errs, err)
+		if panicked == nil {
+			panicked = why
 		}
-	}()
-	for len(t.steps) > 0 {
-		last := len(t.steps) - 1
-		undo := t.steps[last]
-		t.steps = t.steps[:last]
-		share := time.Until(end)
-		if last > 0 {
-			share /= 2
-		}
-		func() {
-			defer func() {
-				if why := recover(); why != nil {
-					panicked = why
-				}
-			}()
-			step, cancel := context.WithTimeoutCause(ctx, share, errLate)
-			defer cancel()
-			errs = append(errs, undo(step))
-		}()
+	}
+	if panicked != nil {
+		panic(panicked)
 	}
 	return errors.Join(errs...)
+}
+
+// atOnce bounds how many steps are taken side by side: an image can ask for any number of
+// volumes.
+const atOnce = 4
+
+// sideBySide takes steps of one kind; later tells that others follow.
+func sideBySide(ctx context.Context, steps []step, later bool) (panicked any, err error) {
+	errs, panics := make([]error, len(steps)), make([]any, len(steps))
+	slots := make(chan struct{}, atOnce)
+	var all sync.WaitGroup
+	for i, s := range steps {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { panics[i] = recover(); <-slots }()
+			errs[i] = s.within(ctx, later || len(steps) > atOnce)
+		})
+	}
+	all.Wait()
+	if i := slices.IndexFunc(panics, func(why any) bool { return why != nil }); i >= 0 {
+		panicked = panics[i]
+	}
+	return panicked, errors.Join(errs...)
+}
+
+// within takes a step in the time that is left, or in half of it if others follow.
+func (s step) within(ctx context.Context, followed bool) error {
+	end, _ := ctx.Deadline()
+	share := time.Until(end)
+	if followed {
+		share /= 2
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, share, errLate)
+	defer cancel()
+	return s.undo(ctx)
 }
 
 var errLate = errors.New("clean-up did not finish in time")

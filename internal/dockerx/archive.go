@@ -13,7 +13,8 @@ import (
 
 // The archive calls are made only about containers that have not started or
 // have certainly stopped: a process inside could otherwise swap a link under
-// the engine's hands (CVE-2026-41568, CVE-2026-42306).
+// the engine's hands (CVE-2026-41568, CVE-2026-42306). So could an input that is being
+// unpacked into a container's volumes through another one.
 
 // Upload unpacks a plain tar in a directory of a container. Writes go through to its
 // volumes. If the root filesystem is read-only, the directory must be in a volume. The

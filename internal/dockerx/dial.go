@@ -44,6 +44,7 @@ func (p *pool) dialFor(c *client.Client) error {
 	if err != nil {
 		return err
 	}
+	tr.MaxIdleConnsPerHost = tr.MaxIdleConns // it has one host, of which it would keep two
 	dial, config := tr.DialContext, tr.TLSClientConfig
 	if config != nil {
 		// The SDK takes its own way to a TLS engine unless it sees plain HTTP,

@@ -65,6 +65,7 @@ func (c *Client) believe(a recollection) (Engine, error) {
 		return Engine{}, fmt.Errorf("engine configuration: %w", err)
 	}
 	api.NegotiateAPIVersionPing(types.Ping{APIVersion: a.api})
+	c.podman.Store(a.engine.Podman)
 	c.current.Store(api)
 	c.was.Store(a.ahead)
 	c.ahead.Store(a.ahead)
