@@ -171,13 +171,19 @@ func docker(ctx context.Context, stdin io.Reader, args ...string) error {
 	return nil
 }
 
-// bareSDK is the least that a program can ask of the engine for one run.
+// bareSDK is the least that a program can ask of the engine for one run with the preset.
 func (b *bench) bareSDK(command ...string) func(context.Context) error {
+	return b.bareSDKWith(func(*container.HostConfig) {}, command...)
+}
+
+// bareSDKWith is bareSDK with another configuration than the preset's.
+func (b *bench) bareSDKWith(change func(*container.HostConfig), command ...string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		name := "sandbox-bench-" + randomName()
 		host := isolation.Preset{
 			NetworkMode: "none", StrictSeccomp: true, Tmpfs: map[string]string{"/workspace": tmpfsOptions, "/tmp": tmpfsOptions},
 		}.HostConfig()
+		change(host)
 		config := isolation.Config(b.image, command, []string{"HOME=/tmp"}, "", nil, false)
 		if _, err := b.api.ContainerCreate(ctx, config, host, nil, nil, name); err != nil {
 			return err

@@ -59,7 +59,11 @@ func run(ctx context.Context, only string, scale float64, more bool) (r report, 
 		return r, err
 	}
 	r.Machine = describeMachine()
-	for _, p := range b.pairs() {
+	pairs := b.pairs()
+	if more {
+		pairs = append(pairs, b.costs()...)
+	}
+	for _, p := range pairs {
 		if !strings.Contains(p.a.name+p.b.name, only) {
 			continue
 		}
@@ -79,6 +83,13 @@ func run(ctx context.Context, only string, scale float64, more bool) (r report, 
 	if r.BySize, r.ByFiles, err = b.byInput(ctx); err != nil {
 		return r, err
 	}
-	r.Steps, err = b.steps(ctx, 15)
+	if r.Steps, err = b.steps(ctx, 15); err != nil {
+		return r, err
+	}
+	if r.Phases, err = b.phases(ctx, 15); err != nil {
+		return r, err
+	}
+	aged, err := b.aging(ctx, 500)
+	r.Pairs = append(r.Pairs, aged)
 	return r, err
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/docker/docker/api/types/container"
+
 	"github.com/synchestra-io/sandbox"
 )
 
@@ -55,6 +57,22 @@ func (b *bench) pairs() []pair {
 			runs: 15, target: targets{1.05, 1.05},
 		},
 	}
+}
+
+// costs are pairs that tell what parts of the preset cost, with the bare SDK.
+func (b *bench) costs() (list []pair) {
+	preset := side{"the preset, true", b.bareSDK("true")}
+	for _, c := range []struct {
+		name   string
+		change func(*container.HostConfig)
+	}{
+		{"without its init", func(h *container.HostConfig) { h.Init = nil }},
+		{"without its seccomp profile", func(h *container.HostConfig) { h.SecurityOpt = nil }},
+		{"without all of it", func(h *container.HostConfig) { *h = container.HostConfig{NetworkMode: h.NetworkMode} }},
+	} {
+		list = append(list, pair{a: preset, b: side{c.name, b.bareSDKWith(c.change, "true")}, runs: 15})
+	}
+	return list
 }
 
 // atOnce runs a side n times at once.

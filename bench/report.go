@@ -19,6 +19,7 @@ type report struct {
 	Pairs   []result `json:"pairs"`
 	// The rest is measured for the page alone.
 	Steps      []step   `json:"steps,omitempty"`
+	Phases     []phases `json:"phases,omitempty"`
 	Throughput []series `json:"runs_per_second,omitempty"`
 	BySize     []series `json:"by_size,omitempty"`
 	ByFiles    []series `json:"by_files,omitempty"`

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
+
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/synchestra-io/sandbox"
 )
@@ -78,4 +81,21 @@ func (b *bench) byInput(ctx context.Context) (bySize, byFiles []series, err erro
 		}
 	}
 	return bySize, byFiles, nil
+}
+
+// aging compares the last runs of many by one Runner with its first ones.
+func (b *bench) aging(ctx context.Context, runs int) (result, error) {
+	const ends = 15
+	var times []time.Duration
+	err := b.traced(ctx, runs, func() sandbox.Job { return b.job("true") }, func(start, end time.Time, _ tracetest.SpanStubs) {
+		times = append(times, end.Sub(start))
+	})
+	if err != nil {
+		return result{}, err
+	}
+	first, last := spread(slices.Clone(times[:ends])), spread(slices.Clone(times[len(times)-ends:]))
+	return result{
+		A: "the last 15 of 500 runs of one Runner", B: "its first 15", Runs: ends, TimeA: last, TimeB: first,
+		Ratio: float64(last.Median) / float64(first.Median), Target: 1.05,
+	}, nil
 }

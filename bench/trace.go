@@ -25,34 +25,45 @@ type step struct {
 	Took    time.Duration `json:"took_ns"`
 }
 
-// steps are the requests of a run, as the spans of the engine's Go SDK tell.
-func (b *bench) steps(ctx context.Context, runs int) (steps []step, err error) {
+// traced runs a job some times, and tells of each run when it began and ended, and its
+// requests, as the spans of the engine's Go SDK tell.
+func (b *bench) traced(ctx context.Context, runs int, job func() sandbox.Job, each func(start, end time.Time, spans tracetest.SpanStubs)) (err error) {
 	spans := tracetest.NewInMemoryExporter()
-	provider := trace.NewTracerProvider(trace.WithSyncer(spans))
-	otel.SetTracerProvider(provider)
+	otel.SetTracerProvider(trace.NewTracerProvider(trace.WithSyncer(spans)))
 	r, err := sandbox.New(sandbox.Options{}) // which takes the provider of now
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	begins, took := map[string][]time.Duration{}, map[string][]time.Duration{}
 	for i := range runs + 1 {
 		spans.Reset()
 		start := time.Now()
-		if res, err := r.RunOnce(ctx, b.smallInput()); err != nil || res.ExitCode != 0 {
-			return nil, check(res.ExitCode, err)
+		if res, err := r.RunOnce(ctx, job()); err != nil || res.ExitCode != 0 {
+			return check(res.ExitCode, err)
 		}
+		if i > 0 { // the first run makes what is kept
+			each(start, time.Now(), spans.GetSpans())
+		}
+	}
+	return nil
+}
+
+// steps are the requests of a run with input and artifact.
+func (b *bench) steps(ctx context.Context, runs int) (steps []step, err error) {
+	begins, took := map[string][]time.Duration{}, map[string][]time.Duration{}
+	err = b.traced(ctx, runs, b.smallInput, func(start, _ time.Time, spans tracetest.SpanStubs) {
 		seen := map[string]int{}
-		for _, s := range spans.GetSpans() {
+		for _, s := range spans {
 			name := requestName(s)
 			if seen[name]++; seen[name] > 1 {
 				name = fmt.Sprintf("%s, number %d", name, seen[name])
 			}
-			if i > 0 { // the first run makes what is kept
-				begins[name] = append(begins[name], s.StartTime.Sub(start))
-				took[name] = append(took[name], s.EndTime.Sub(s.StartTime))
-			}
+			begins[name] = append(begins[name], s.StartTime.Sub(start))
+			took[name] = append(took[name], s.EndTime.Sub(s.StartTime))
 		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	for name, times := range took {
 		if len(times) >= runs/2 {
