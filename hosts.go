@@ -53,7 +53,9 @@ func (r *run) isOffline(network, runtime string) bool {
 // createOffline is createToStart for a container whose network is not the engine's to make. If another client has removed what
 // the Runner keeps for that, it is made again, once.
 func (r *run) createOffline(ctx context.Context, name string, config *container.Config, preset isolation.Preset, p plan, image dockerx.Image) error {
-	config = isolation.Offline(config)
+	if preset.Namespace == "" { // else it has the other container's
+		config = isolation.Offline(config)
+	}
 	mounts := slices.Clip(preset.Mounts)
 	for again := false; ; again = true {
 		files, err := r.hostVolume(ctx, image)

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -30,6 +29,8 @@ type plan struct {
 	inputDir string
 	collect  []string
 	limits   Limits
+	internal []string          // of the networks, those without a way out
+	joined   map[string]string // IDs of the containers that stand for networks, by these
 }
 
 // command is what runs in one container.
@@ -105,58 +106,6 @@ func (p *plan) writableSources() (list []string) {
 		}
 	}
 	return list
-}
-
-// preflight validates what only the engine can tell: what it enforces, where its
-// data is, and which networks it has.
-func (p plan) preflight(ctx context.Context, client *dockerx.Client, engine dockerx.Engine, runtime string) error {
-	var bad validate.FieldErrors
-	p.limits.checkEnforced(&bad, engine, runtime)
-	if engine.RootDir != "" {
-		bad.HostPaths(p.sources(), client.Host(), []string{engine.RootDir})
-	}
-	if engine.Podman {
-		p.checkPodman(&bad, engine, runtime)
-	}
-	networks := map[string]string{"Limits.Network": p.network}
-	if p.hasSetup() {
-		networks["Setup.Network"] = p.setup.network
-	}
-	for _, field := range slices.Sorted(maps.Keys(networks)) {
-		if name := networks[field]; name != noNetwork && name != DefaultNetwork {
-			if err := client.CheckNetwork(ctx, name); err != nil {
-				bad.Add("%s %w", field, err)
-			}
-		}
-	}
-	return bad.Err()
-}
-
-// checkEnforced refuses what an engine would accept but not enforce.
-func (l Limits) checkEnforced(p *validate.FieldErrors, engine dockerx.Engine, runtime string) {
-	switch {
-	case engine.Seccomp == "":
-		p.Add("%w: its kernel or its build has no seccomp", ErrUnsupported)
-	case engine.Seccomp == "unconfined" && !engine.KnowsBuiltin:
-		p.Add("%w: it runs containers without seccomp; start dockerd without --seccomp-profile=unconfined", ErrUnsupported)
-	}
-	if l.DiskMB > 0 && engine.Rootless && !engine.Podman {
-		p.Add("Limits.DiskMB %d: %w; rootless Docker mounts no part of a volume that has a size; use 0 for no cap", l.DiskMB, ErrUnsupported)
-	}
-	if _, known := engine.Runtimes[runtime]; runtime != "" && !known {
-		p.Add("Options.Runtime %q: %w; it has %v", runtime, ErrUnsupported, slices.Sorted(maps.Keys(engine.Runtimes)))
-	}
-	const use = "its cgroups or its runtime cannot enforce the limit; use 0 for no limit"
-	enforced := engine.EnforcedBy(runtime)
-	if l.CPUs > 0 && !enforced.CPU {
-		p.Add("Limits.CPUs %v: %w; %s", l.CPUs, ErrUnsupported, use)
-	}
-	if l.MemoryMB > 0 && !enforced.Memory {
-		p.Add("Limits.MemoryMB %d: %w; %s", l.MemoryMB, ErrUnsupported, use)
-	}
-	if l.PIDs > 0 && !enforced.PIDs {
-		p.Add("Limits.PIDs %d: %w; %s", l.PIDs, ErrUnsupported, use)
-	}
 }
 
 // claims is the table of who owns which path of the run, on Podman or Docker. dirs are the

@@ -137,9 +137,10 @@ func (r *run) createToStart(ctx context.Context, name string, config *container.
 
 // createCommand makes a container for one of the run's commands.
 func (r *run) createCommand(ctx context.Context, name string, labels map[string]string, c command, p plan, image dockerx.Image, preset isolation.Preset) error {
-	preset.NetworkMode = c.network
+	preset.NetworkMode, preset.InternalNetwork = c.network, slices.Contains(p.internal, c.network)
+	preset.Namespace = p.joined[c.network]
 	config := isolation.Config(image.ID, c.cmd, c.environ(p.home(), image.Env), p.workDir, labels, c.stdin != nil)
-	if r.isOffline(c.network, preset.Runtime) {
+	if preset.Namespace != "" || r.isOffline(c.network, preset.Runtime) {
 		return p.explainCreate(r.createOffline(ctx, name, config, preset, p, image))
 	}
 	return p.explainCreate(r.createToStart(ctx, name, config, preset.HostConfig()))

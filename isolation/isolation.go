@@ -9,6 +9,7 @@ package isolation
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -51,7 +52,7 @@ type Preset struct {
 	PidsLimit int64
 	// NetworkMode is "none", "bridge" or the name of a user-defined network;
 	// "" = "none". Every mode that would join another namespace ("host",
-	// "container:…", "ns:…", "default") becomes "none", too.
+	// "container:…", "ns:…", "default") becomes "none", too; see Namespace.
 	NetworkMode string
 	// Tmpfs maps paths in the container to tmpfs mount options (size=, nr_inodes=,
 	// mode=, exec); nil = none. The owner 65532:65532, nosuid and nodev are always
@@ -86,6 +87,16 @@ type Preset struct {
 	// SeccompFile is for Podman the path, on the engine's host, of a file with
 	// [SeccompProfile]; "" = the engine's own profile.
 	SeccompFile string
+	// InternalNetwork tells that the engine made the network NetworkMode as internal, so
+	// that names on it have addresses, and no others: engines before 23.0.11, 25.0.5 and
+	// 26.0.0 ask the host's name servers for those (CVE-2024-29018).
+	InternalNetwork bool
+	// Namespace is the full ID of a container whose network namespace this one joins, in place
+	// of a network of its own; "" = it does not, and anything else than an ID is
+	// network "none". It is the one field that can open more than it says: that container
+	// must have nothing but the loopback interface, such as one that is [Offline]. A run sets
+	// it for what the engine has confirmed to be so. With Podman it is network "none".
+	Namespace string
 }
 
 // SeccompProfile is the text of the profile that StrictSeccomp sends, "" on systems other
@@ -124,9 +135,16 @@ func (p Preset) HostConfig() *container.HostConfig {
 		Runtime:   p.Runtime,
 		Resources: p.resources(),
 	}
-	if h.NetworkMode.IsNone() {
+	if p.Namespace != "" {
+		h.NetworkMode = "none"
+		if containerID.MatchString(p.Namespace) && !p.Podman {
+			h.NetworkMode = container.NetworkMode("container:" + p.Namespace)
+		}
+	}
+	if h.NetworkMode.IsNone() || p.InternalNetwork && !p.Podman {
 		// Without these, resolv.conf has the host's name servers and domains, of
-		// no use there, but to tell where the host is.
+		// no use there, but to tell where the host is; and the engine's own name server,
+		// on an internal network, asks those of the host.
 		h.DNS, h.DNSSearch = []string{"127.0.0.1"}, []string{"."}
 	}
 	if p.Podman {
@@ -224,6 +242,8 @@ func Program(image, path string, labels map[string]string) *container.Config {
 	c.Entrypoint = []string{path}
 	return c
 }
+
+var containerID = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // hardenedNetwork maps every mode that joins another namespace to "none".
 func hardenedNetwork(mode string) string {

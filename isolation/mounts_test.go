@@ -1,6 +1,7 @@
 package isolation
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/docker/docker/api/types/mount"
@@ -50,8 +51,8 @@ func TestMountsOfOtherTypesAreNotPassedOn(t *testing.T) {
 	}
 }
 
-// On network "none" a container is not told the host's name servers. On others it
-// needs them.
+// On network "none" and on internal ones a container is not told the host's name servers.
+// On others it needs them.
 func TestResolver(t *testing.T) {
 	none := Preset{}.HostConfig()
 	require.Equal(t, []string{"127.0.0.1"}, none.DNS)
@@ -59,4 +60,17 @@ func TestResolver(t *testing.T) {
 	bridge := Preset{NetworkMode: "bridge"}.HostConfig()
 	require.Empty(t, bridge.DNS)
 	require.Empty(t, bridge.DNSSearch)
+	internal := Preset{NetworkMode: "n", InternalNetwork: true}.HostConfig()
+	require.Equal(t, none.DNS, internal.DNS)
+	require.Equal(t, none.DNSSearch, internal.DNSSearch)
+}
+
+// A namespace is joined by a container's full ID alone.
+func TestNamespace(t *testing.T) {
+	id := strings.Repeat("0123456789abcdef", 4)
+	require.EqualValues(t, "container:"+id, Preset{Namespace: id, NetworkMode: "bridge"}.HostConfig().NetworkMode)
+	require.EqualValues(t, "none", Preset{Namespace: id, Podman: true}.HostConfig().NetworkMode)
+	for _, other := range []string{"host", "name", id[1:], id + "0", "host\n" + id} {
+		require.EqualValues(t, "none", Preset{Namespace: other, NetworkMode: "bridge"}.HostConfig().NetworkMode, other)
+	}
 }

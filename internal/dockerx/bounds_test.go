@@ -25,14 +25,15 @@ var calls = map[string]call{
 		_, err := c.EnsureImage(ctx, Want{Ref: "a"}, Engine{})
 		return err
 	},
-	"CheckNetwork": func(ctx context.Context, c *Client) error { return c.CheckNetwork(ctx, "n") },
-	"Start":        func(ctx context.Context, c *Client) error { return c.Start(ctx, "c", nil) },
-	"Kill":         func(ctx context.Context, c *Client) error { _, err := c.Kill(ctx, "c"); return err },
-	"Inspect":      func(ctx context.Context, c *Client) error { _, err := c.Inspect(ctx, "c"); return err },
-	"Attach":       func(ctx context.Context, c *Client) error { _, err := c.Attach(ctx, "c", false); return err },
-	"Wait":         func(ctx context.Context, c *Client) error { _, err := c.Wait(ctx, "c"); return err },
-	"Stat":         func(ctx context.Context, c *Client) error { _, err := c.Stat(ctx, "c", "/p"); return err },
-	"Download":     func(ctx context.Context, c *Client) error { _, err := c.Download(ctx, "c", "/p"); return err },
+	"CheckNetwork":   func(ctx context.Context, c *Client) error { _, err := c.CheckNetwork(ctx, "n"); return err },
+	"CheckNamespace": func(ctx context.Context, c *Client) error { _, err := c.CheckNamespace(ctx, "c", nil); return err },
+	"Start":          func(ctx context.Context, c *Client) error { return c.Start(ctx, "c", nil) },
+	"Kill":           func(ctx context.Context, c *Client) error { _, err := c.Kill(ctx, "c"); return err },
+	"Inspect":        func(ctx context.Context, c *Client) error { _, err := c.Inspect(ctx, "c"); return err },
+	"Attach":         func(ctx context.Context, c *Client) error { _, err := c.Attach(ctx, "c", false); return err },
+	"Wait":           func(ctx context.Context, c *Client) error { _, err := c.Wait(ctx, "c"); return err },
+	"Stat":           func(ctx context.Context, c *Client) error { _, err := c.Stat(ctx, "c", "/p"); return err },
+	"Download":       func(ctx context.Context, c *Client) error { _, err := c.Download(ctx, "c", "/p"); return err },
 	"Upload": func(ctx context.Context, c *Client) error {
 		return c.Upload(ctx, "c", "/", io.NopCloser(strings.NewReader("tar")))
 	},

@@ -113,7 +113,7 @@ func TestCheckNetwork(t *testing.T) {
 		"answer of nothing":    {answer{200, "{}"}, `is the ID of network ""`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := fakeEngine(t, routes{"GET /networks/n": inTurn(c.answer).serve}).CheckNetwork(context.Background(), "n")
+			_, err := fakeEngine(t, routes{"GET /networks/n": inTurn(c.answer).serve}).CheckNetwork(context.Background(), "n")
 			if c.err == "" {
 				require.NoError(t, err)
 				return

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -27,9 +28,20 @@ const NoExpiry = "never"
 const NamePrefix = "sandbox-"
 
 // objectName matches the names of a run: the job's container, that of its Setup, the
-// staging container, the volume with the host files and the container that refers to it, and
-// volumes. Its group is the run's ID.
-var objectName = regexp.MustCompile(`^` + NamePrefix + `([0-9a-f]{32})(-setup|-stage|-host|-[0-9]+)?$`)
+// staging container, the volume with the host files and the container that refers to it,
+// volumes, and the containers of module egress. Its group is the run's ID.
+var objectName = regexp.MustCompile(`^` + NamePrefix + `([0-9a-f]{32})(-setup|-stage|-host|-egress|-[0-9]+)?$`)
+
+// EgressName is the name of the container of an egress gateway, or of the network namespace
+// of one of its runs.
+func EgressName(id string) string { return NamePrefix + id + egressSuffix }
+
+const egressSuffix = "-egress"
+
+// IsEgress tells whether a name is one that EgressName returns.
+func IsEgress(name string) bool {
+	return objectName.MatchString(name) && strings.HasSuffix(name, egressSuffix)
+}
 
 // SetupName is the name of the container that the Setup of a run is in.
 func SetupName(run string) string { return run + "-setup" }

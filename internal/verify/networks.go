@@ -11,10 +11,10 @@ import (
 )
 
 // networks wants the container attached to the network of its mode, in the usual way,
-// and to no other.
+// and to no other; and to none if it has no network of its own.
 func (d *differences) networks(sent Sent, got container.InspectResponse) {
 	want := []string{string(sent.Host.NetworkMode)}
-	if sent.Config.NetworkDisabled {
+	if sent.Config.NetworkDisabled || sent.Host.NetworkMode.IsContainer() {
 		want = nil
 	}
 	if got.NetworkSettings == nil {
