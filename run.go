@@ -171,7 +171,9 @@ func (r *run) create(ctx context.Context, kind cleanup.Kind, name string, remove
 func (r *run) whileFilling(ctx context.Context, create func(context.Context) error) error {
 	fill := r.fill
 	if r.fill = nil; fill == nil {
-		return fail(OpCreate, create(ctx))
+		err := create(ctx)
+		r.used = nil // it was looked at a moment ago
+		return fail(OpCreate, err)
 	}
 	creating, giveUp := context.WithCancel(ctx)
 	filling, stop := context.WithCancelCause(ctx)
