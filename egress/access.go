@@ -1,0 +1,141 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/synchestra-io/sandbox/egress/internal/proxy"
+	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/cleanup"
+	"github.com/synchestra-io/sandbox/internal/owner"
+)
+
+// Access is one run's way to a gateway: a network namespace of its own, with the proxy in it.
+// Two runs with one Access would reach each other.
+type Access struct {
+	gateway *Gateway
+	id      string
+
+	mu     sync.Mutex
+	left   bool          // what follows is final
+	denied proxy.Denials // of an access that was left
+	err    error         // why that is not known
+}
+
+// ErrClosed is returned by a gateway after Close.
+var ErrClosed = errors.New("egress: the gateway is closed")
+
+// Join makes an access, which lasts until its Close or that of the gateway. If the error says
+// that something may be left, the gateway's Close removes it.
+func (g *Gateway) Join(ctx context.Context) (*Access, error) {
+	if !g.enter() {
+		return nil, ErrClosed
+	}
+	defer g.active.Done()
+	limits := bounds.From(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(g.life, func() { cancel(ErrClosed) })()
+	a := &Access{gateway: g, id: owner.NewID(ctx)}
+	owner.Begin(a.id)
+	if err := a.join(ctx); err != nil {
+		return nil, fmt.Errorf("egress: %w", errors.Join(err, a.remove(limits.Ending)))
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.joined[a] = true
+	return a, nil
+}
+
+func (a *Access) join(ctx context.Context) error {
+	check, err := a.gateway.makeNamespace(ctx, a.id)
+	if err != nil {
+		return err
+	}
+	if err := a.gateway.client.Start(ctx, a.Network(), check); err != nil {
+		return err
+	}
+	_, err = order[struct{}](ctx, a.gateway, "Open", a.id)
+	return err
+}
+
+// Network is for [sandbox.Setup.Network] or [sandbox.Limits.Network].
+func (a *Access) Network() string { return owner.EgressName(a.id) }
+
+// Env are the variables by which programs find the proxy, for [sandbox.Setup.Env] or
+// [sandbox.Job.Env]. Each call returns a new map.
+func (a *Access) Env() map[string]string { return maps.Clone(environment) }
+
+var environment = func() map[string]string {
+	const at, not = "http://" + proxy.Address, "localhost,127.0.0.1,::1"
+	return map[string]string{
+		"HTTP_PROXY": at, "HTTPS_PROXY": at, "NO_PROXY": not, "http_proxy": at, "https_proxy": at, "no_proxy": not,
+	}
+}()
+
+// Denied returns what the run asked for and was refused, at most 100 targets, and how many
+// more denials there were, of others. After Close it returns what there was until then, or why
+// that is not known.
+func (a *Access) Denied(ctx context.Context) (list []Denial, more int, err error) {
+	a.mu.Lock()
+	left, got, err := a.left, a.denied, a.err
+	a.mu.Unlock()
+	if !left {
+		got, err = order[proxy.Denials](ctx, a.gateway, "Denied", a.id)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("egress: %w", err)
+	}
+	for _, d := range got.List {
+		list = append(list, Denial(d))
+	}
+	return list, got.More, nil
+}
+
+// Close ends all connections of the run, and removes its network namespace. Denied can still
+// be called. Close may be called more than once.
+func (a *Access) Close() error {
+	g := a.gateway
+	if !g.enter() {
+		return nil // the gateway's Close does it
+	}
+	defer g.active.Done()
+	g.mu.Lock()
+	mine := g.joined[a]
+	delete(g.joined, a)
+	g.mu.Unlock()
+	if !mine {
+		return nil
+	}
+	if err := a.remove(bounds.Default().Ending); err != nil {
+		return fmt.Errorf("egress: %w", err)
+	}
+	return nil
+}
+
+// remove ends the access, and removes its container.
+func (a *Access) remove(bound time.Duration) error {
+	defer owner.End(a.id)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), bound, fmt.Errorf("not removed within %v", bound))
+	defer cancel()
+	a.end(ctx)
+	return a.gateway.undo.Remove(ctx, cleanup.Container, a.Network())
+}
+
+// endTime bounds what the proxy is asked at the end of an access. With the container it ends
+// in any case.
+const endTime = 3 * time.Second
+
+// end has the proxy end an access, and notes what was denied.
+func (a *Access) end(ctx context.Context) {
+	ctx, cancel := context.WithTimeoutCause(ctx, endTime, fmt.Errorf("no answer within %v", endTime))
+	defer cancel()
+	denied, err := order[proxy.Denials](ctx, a.gateway, "Close", a.id)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.left, a.denied, a.err = true, denied, err
+}

@@ -1,0 +1,213 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/synchestra-io/sandbox/egress/internal/policy"
+)
+
+// What one access may take.
+const (
+	maxConnections = 64 // of clients, and as many to servers
+	maxIdle        = 16 // of those to servers, without a request
+	maxBytes       = 64 << 30
+	maxHeader      = 64 << 10
+	headerTime     = 30 * time.Second
+	helloTime      = 10 * time.Second
+	dialTime       = 20 * time.Second
+	idleTime       = 5 * time.Minute // of a tunnel in which nothing goes either way
+	requestTime    = time.Hour
+	// The kernel would let a socket's buffers grow to megabytes, which count for the proxy.
+	socketBuffer = 128 << 10
+)
+
+// access serves one run.
+type access struct {
+	policy   policy.Policy
+	dialer   dialer
+	servers  chan struct{} // a slot for each connection to a server
+	server   *http.Server
+	listener *limitedListener
+	forward  *httputil.ReverseProxy
+	end      context.CancelFunc // of all that is under way
+	life     context.Context
+	bytes    atomic.Int64 // that went through, both ways
+	denials  denials
+	finished chan struct{} // closed when the server has ended
+	once     sync.Once     // closes it
+
+	mu     sync.Mutex
+	closed bool
+	active sync.WaitGroup // requests and tunnels
+}
+
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// newAccess serves a listener until close.
+func newAccess(p policy.Policy, d dialer, l net.Listener) *access {
+	a := &access{policy: p, dialer: d, servers: make(chan struct{}, maxConnections), finished: make(chan struct{})}
+	a.life, a.end = context.WithCancel(context.Background())
+	a.forward = &httputil.ReverseProxy{
+		Rewrite: func(*httputil.ProxyRequest) {}, // the request names its own target
+		Transport: &http.Transport{
+			DialContext: a.dial, DisableCompression: true, MaxIdleConns: maxIdle, IdleConnTimeout: 30 * time.Second,
+			ResponseHeaderTimeout: idleTime, MaxResponseHeaderBytes: maxHeader,
+		},
+		ModifyResponse: refuseUpgrade,
+		ErrorHandler:   a.refuse,
+		FlushInterval:  -1,
+		ErrorLog:       discard,
+	}
+	a.server = &http.Server{
+		Handler: a, ReadHeaderTimeout: headerTime, IdleTimeout: time.Minute, MaxHeaderBytes: maxHeader, ErrorLog: discard,
+		BaseContext: func(net.Listener) context.Context { return a.life },
+	}
+	a.listener = &limitedListener{Listener: l, used: &a.bytes, open: map[*countedConn]struct{}{}}
+	go func() { // close waits for it
+		defer close(a.finished)
+		a.server.Serve(a.listener)
+	}()
+	return a
+}
+
+// close ends all connections, and waits until nothing is under way. It may be called more
+// than once.
+func (a *access) close() {
+	a.once.Do(func() {
+		a.mu.Lock()
+		a.closed = true
+		a.mu.Unlock()
+		a.end()
+		a.server.Close()
+		<-a.finished
+		a.listener.closeAll()
+	})
+	a.active.Wait()
+	a.forward.Transport.(*http.Transport).CloseIdleConnections()
+}
+
+// enter counts a request, unless the access is closed.
+func (a *access) enter() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.closed {
+		a.active.Add(1)
+	}
+	return !a.closed
+}
+
+// ServeHTTP takes one decision, for both ways in which a client can name its target.
+func (a *access) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !a.enter() {
+		return
+	}
+	defer a.active.Done()
+	name := r.URL.Host // the header Host does not count
+	switch {
+	case name != "" && r.Method == http.MethodConnect:
+	case name == "" || r.URL.Scheme != "http":
+		http.Error(w, "this is a proxy, for CONNECT and for addresses with http://", http.StatusBadRequest)
+		return
+	case r.URL.Port() == "":
+		name = policy.Join(policy.Host(r.URL.Hostname()), 80)
+	}
+	host, port, err := policy.Split(name)
+	if err != nil {
+		http.Error(w, fmt.Sprintf("the target %q %v", name, err), http.StatusBadRequest)
+		return
+	}
+	target := policy.Join(host, port)
+	if !a.policy.Allows(host, port) {
+		a.deny(w, target, "it is not in the allow-list", "it is not in the allow-list")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), requestTime)
+	defer cancel()
+	if r.Method == http.MethodConnect {
+		a.connect(ctx, w, host, target)
+		return
+	}
+	r = r.WithContext(ctx)
+	r.URL.Host, r.Host, r.URL.User = target, r.URL.Host, nil
+	r.Header.Del("Upgrade")
+	a.forward.ServeHTTP(w, r)
+}
+
+// refuseUpgrade refuses a response after which other things than HTTP would follow, which
+// nobody could decide about.
+func refuseUpgrade(r *http.Response) error {
+	if r.StatusCode == http.StatusSwitchingProtocols {
+		return errors.New("the server wants to go on with another protocol")
+	}
+	return nil
+}
+
+// dial connects to a target that was allowed by its name, if there is a slot. The dial does not
+// outlast the access, whatever becomes of the request: the HTTP client goes on with it.
+func (a *access) dial(ctx context.Context, network, target string) (net.Conn, error) {
+	select {
+	case a.servers <- struct{}{}:
+	default:
+		return nil, errBusy
+	}
+	free := sync.OnceFunc(func() { <-a.servers })
+	bound, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	defer context.AfterFunc(a.life, cancel)()
+	conn, err := a.dialer(bound, network, target)
+	if err != nil {
+		free()
+		return nil, err
+	}
+	shrink(conn)
+	return serverConn{conn, free}, nil
+}
+
+var errBusy = errors.New("there are too many connections to servers")
+
+// serverConn has one of the slots for servers.
+type serverConn struct {
+	net.Conn
+	free func()
+}
+
+func (c serverConn) Close() error {
+	defer c.free()
+	return c.Conn.Close()
+}
+
+func (c serverConn) CloseWrite() error {
+	if half, ok := c.Conn.(*net.TCPConn); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// refuse answers a request that could not be carried out.
+func (a *access) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	a.unreachable(w, r.URL.Host, err)
+}
+
+// unreachable tells the client no more than it must know: errors have addresses of the proxy's
+// networks and name servers.
+func (a *access) unreachable(w http.ResponseWriter, target string, err error) {
+	if errors.Is(err, policy.ErrAddress) {
+		a.deny(w, target, err.Error(), policy.ErrAddress.Error())
+		return
+	}
+	http.Error(w, target+" cannot be reached", http.StatusBadGateway)
+}
+
+// deny tells the caller why, and the client what it may know of that.
+func (a *access) deny(w http.ResponseWriter, target, why, told string) {
+	a.denials.add(target, why)
+	http.Error(w, fmt.Sprintf("%s is not allowed: %s", target, told), http.StatusForbidden)
+}

@@ -1,0 +1,56 @@
+package proxy
+
+import (
+	"strings"
+	"sync"
+)
+
+// Denial is a target that was asked for and must not be reached.
+type Denial struct {
+	Target string // its host and port
+	Reason string
+	Count  int
+}
+
+// maxDenials is how many targets are kept; a client can ask for any number.
+const maxDenials = 100
+
+// maxText bounds the texts of one, which are the client's.
+const maxText = 300
+
+type denials struct {
+	mu   sync.Mutex
+	list []Denial
+	more int // denials of targets that were not kept
+}
+
+func (d *denials) add(target, reason string) {
+	target, reason = clip(target), clip(reason)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.list {
+		if d.list[i].Target == target && d.list[i].Reason == reason {
+			d.list[i].Count++
+			return
+		}
+	}
+	if len(d.list) == maxDenials {
+		d.more++
+		return
+	}
+	d.list = append(d.list, Denial{target, reason, 1})
+}
+
+// all returns what was denied, and how many more denials there were.
+func (d *denials) all() ([]Denial, int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]Denial(nil), d.list...), d.more
+}
+
+func clip(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText] + "…"
+	}
+	return strings.ToValidUTF8(s, "?")
+}

@@ -1,0 +1,49 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/synchestra-io/sandbox/egress/internal/policy"
+)
+
+// maxHello is more than any client's first message has.
+const maxHello = 64 << 10
+
+// readHello reads the first message of a TLS client, and returns what was read, and the name
+// of the server in it; "" = it has none. It is crypto/tls that reads it.
+func readHello(r io.Reader) (read []byte, name string, err error) {
+	var seen bytes.Buffer
+	found := false
+	config := &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		found, name = true, policy.Host(h.ServerName)
+		return nil, errSeen
+	}}
+	from := io.TeeReader(io.LimitReader(r, maxHello), &seen)
+	err = tls.Server(readOnly{from}, config).Handshake()
+	switch {
+	case found:
+		return seen.Bytes(), name, nil
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, "", errors.New("it ended early")
+	}
+	return nil, "", fmt.Errorf("it is not TLS: %w", err)
+}
+
+var errSeen = errors.New("seen")
+
+// readOnly is a connection that only reads: no answer goes to the client.
+type readOnly struct{ io.Reader }
+
+func (readOnly) Write(p []byte) (int, error)      { return len(p), nil }
+func (readOnly) Close() error                     { return nil }
+func (readOnly) LocalAddr() net.Addr              { return nil }
+func (readOnly) RemoteAddr() net.Addr             { return nil }
+func (readOnly) SetDeadline(time.Time) error      { return nil }
+func (readOnly) SetReadDeadline(time.Time) error  { return nil }
+func (readOnly) SetWriteDeadline(time.Time) error { return nil }

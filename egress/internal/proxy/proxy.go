@@ -1,0 +1,153 @@
+// Package proxy is what runs in a gateway's containers: an HTTP proxy in one of them, and in
+// the others what gives it a socket in the network namespace of a run. The proxy takes its
+// orders from its standard input, and ends with it.
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/rpc"
+	"net/rpc/jsonrpc"
+	"sync"
+
+	"github.com/synchestra-io/sandbox/egress/internal/policy"
+)
+
+// Service is the name of the service that takes orders.
+const Service = "Proxy"
+
+// Proxy takes orders, as package net/rpc wants them: several at once.
+type Proxy struct {
+	dir      string
+	handoffs *handoffs
+
+	mu       sync.Mutex
+	policy   policy.Policy
+	dialer   dialer                   // nil until Begin
+	opening  map[string]chan struct{} // closed when the run is given up
+	accesses map[string]*served
+}
+
+// served is a run that is served.
+type served struct {
+	*access
+	from *handoff
+}
+
+func (s *served) end() {
+	s.access.close()
+	s.from.close()
+}
+
+// Denials are those of one access.
+type Denials struct {
+	List []Denial
+	More int // denials of other targets
+}
+
+// Begin is the first order. It sets the policy, and lets namespaces come.
+func (p *Proxy) Begin(order policy.Policy, _ *struct{}) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dialer != nil {
+		return errors.New("the proxy has begun")
+	}
+	if err := p.handoffs.accept(p.dir); err != nil {
+		return err
+	}
+	p.policy, p.dialer = order, dialerTo(nil, order)
+	p.opening, p.accesses = map[string]chan struct{}{}, map[string]*served{}
+	return nil
+}
+
+// Open serves a run, when its namespace has come, and until Close or the end of its container.
+func (p *Proxy) Open(run string, _ *struct{}) error {
+	p.mu.Lock()
+	if p.dialer == nil || p.opening[run] != nil || p.accesses[run] != nil {
+		p.mu.Unlock()
+		return fmt.Errorf("run %s cannot be served now", run)
+	}
+	givenUp := make(chan struct{})
+	p.opening[run] = givenUp
+	p.mu.Unlock()
+	got, err := p.handoffs.take(run, givenUp)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.opening[run] != givenUp && err == nil {
+		got.close()
+		err = errGivenUp
+	}
+	if err != nil {
+		if p.opening[run] == givenUp {
+			delete(p.opening, run)
+		}
+		return err
+	}
+	delete(p.opening, run)
+	s := &served{newAccess(p.policy, p.dialer, got.listener), got}
+	p.accesses[run] = s
+	go func() { // the container ends in any case
+		<-got.lost
+		s.end()
+	}()
+	return nil
+}
+
+// Denied tells what was denied to a run.
+func (p *Proxy) Denied(run string, answer *Denials) error {
+	p.mu.Lock()
+	s := p.accesses[run]
+	p.mu.Unlock()
+	if s == nil {
+		return fmt.Errorf("run %s is not served", run)
+	}
+	answer.List, answer.More = s.denials.all()
+	return nil
+}
+
+// Close ends all connections of a run, and tells what was denied to it.
+func (p *Proxy) Close(run string, answer *Denials) error {
+	p.mu.Lock()
+	s := p.accesses[run]
+	delete(p.accesses, run)
+	if givenUp := p.opening[run]; givenUp != nil {
+		close(givenUp)
+		delete(p.opening, run)
+	}
+	p.mu.Unlock()
+	if s == nil {
+		return fmt.Errorf("run %s is not served", run)
+	}
+	s.end()
+	answer.List, answer.More = s.denials.all()
+	return nil
+}
+
+// Serve takes orders from a stream until it ends; then the program must end, and all that it
+// serves with it. It shares dir with the namespaces.
+func Serve(orders io.ReadWriteCloser, dir string) error {
+	server := rpc.NewServer()
+	if err := server.RegisterName(Service, &Proxy{dir: dir, handoffs: newHandoffs()}); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	end := sync.OnceFunc(func() { close(ended) })
+	go server.ServeCodec(jsonrpc.NewServerCodec(untilEnd{orders, end})) // it would wait for calls
+	<-ended
+	return nil
+}
+
+// untilEnd calls end at the end of what is read.
+type untilEnd struct {
+	io.ReadWriteCloser
+	end func()
+}
+
+func (u untilEnd) Read(p []byte) (int, error) {
+	n, err := u.ReadWriteCloser.Read(p)
+	if err != nil {
+		u.end()
+	}
+	return n, err
+}
