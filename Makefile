@@ -27,7 +27,7 @@ faults      = $(enginetests) -parallel 10
 workloads   = $(onengine) -tags "docker workloads" -timeout 10m -v $(GOTESTFLAGS)
 suite       = $(enginetests) . ./integration/attacks ./integration/behaviour ./integration/chaos && \
 	$(faults) -short ./integration/faults && \
-	$(if $(RUN),,$(stress) -short ./integration/chaos && )cd examples && $(enginetests) ./...
+	$(if $(RUN),,$(stress) -short ./integration/chaos && )(cd egress && $(enginetests) .) && cd examples && $(enginetests) ./...
 
 # What Podman does not do, as SECURITY.md says: Limits.DiskMB; tell links in artifacts from
 # files; send very deep files; have a network "host"; keep anything for network "none". SeccompProfileOfTheOwner and
@@ -52,7 +52,8 @@ onvm  = CGO_ENABLED=0 scripts/with-vm $(onengine) -exec "'$(CURDIR)/scripts/in-v
 notvm = $(slow)|Undelegated|Rootless
 
 .NOTPARALLEL:
-.PHONY: help test lint systems unit engine faults stress test-26 test-28 test-podman test-vm clean demo bench bench-quick soak attack fuzz test-gvisor workloads
+.PHONY: help test lint systems unit engine faults stress test-26 test-28 test-podman test-vm clean demo bench bench-quick soak attack fuzz \
+	test-gvisor workloads egress-image importer
 
 help:
 	@echo 'make test    everything below: the one command that decides'
@@ -74,6 +75,8 @@ help:
 	@echo 'make test-26       the tests on a Docker engine again, with that of Debian 13; also test-28, of Debian sid'
 	@echo 'make test-podman   behaviour and attacks on Podman, of Debian sid'
 	@echo 'make test-vm       behaviour and attacks with cgroup v2 and on rootless Docker, in an emulated machine; an hour'
+	@echo 'make egress-image  the image of module egress, on the engine that answers'
+	@echo 'make importer      a program outside of this checkout that imports module egress, from a GOPROXY of files'
 	@echo 'make clean         removes what is kept between runs: bin, and the engines and the machine of these tests'
 	@echo 'make help          this list'
 	@echo
@@ -89,7 +92,7 @@ lint:
 	@files=$$(gofmt -l .) && if [ "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
 	$(STATICCHECK) -tags 'docker soak stress gvisor podman vm workloads' ./...
 	$(ACTIONLINT)
-	@for module in bench examples; do \
+	@for module in bench examples egress; do \
 		echo "go vet and staticcheck in $$module"; \
 		(cd $$module && go vet -tags docker ./... && $(STATICCHECK) -tags docker ./...) || exit 1; \
 	done
@@ -105,17 +108,20 @@ systems:
 unit:
 	@scripts/need build
 	go test -race -timeout 2m $(run) $(GOTESTFLAGS) ./...
+	cd egress && go test -race -timeout 2m $(run) $(GOTESTFLAGS) ./...
 
 engine:
 	@scripts/need build suite engine
 	go mod download
 	cd examples && go mod download
+	cd egress && go mod download
 	scripts/with-engine sh -c '$(suite)'
 
 test-26 test-28: test-%:
 	@scripts/need build suite
 	go mod download
 	cd examples && go mod download
+	cd egress && go mod download
 	scripts/other-engine $* sh -c '$(suite)'
 
 test-podman:
@@ -138,7 +144,7 @@ clean:
 # downloaded before.
 demo:
 	@scripts/need build
-	cd examples && go build -o ../bin/coverage ./coverage
+	cd examples && go build -o ../bin/coverage ./coverage && CGO_ENABLED=0 go build -o ../bin github.com/synchestra-io/sandbox/egress/cmd/sandbox-egress
 	@for path in $(PATHS); do echo "go mod download in $$path"; (cd "$$path" && go mod download) || exit 1; done
 	scripts/with-engine bin/coverage $(DEMOFLAGS) $(PATHS)
 
@@ -154,6 +160,14 @@ bench:
 	scripts/with-engine bin/bench -page docs $(BENCHFLAGS)
 	scripts/other-engine 28 bin/bench -page docs $(BENCHFLAGS)
 
+egress-image:
+	@scripts/need build suite
+	scripts/egress-image
+
+importer:
+	@scripts/need build
+	scripts/importer
+
 test-gvisor:
 	@scripts/need build suite engine gvisor
 	go mod download
@@ -163,6 +177,7 @@ workloads:
 	@scripts/need build images
 	go mod download
 	cd examples && go mod download
+	cd egress && go mod download
 	for dir in $$(cd examples && go list -m -f '{{.Dir}}' $(MODULES)); do (cd "$$dir" && go mod download) || exit 1; done
 	scripts/with-images scripts/with-engine sh -c '$(workloads) -run "TestWorkloads|TestDependencies" ./integration/behaviour && \
 		cd examples && SANDBOX_MODULES="$(MODULES)" $(workloads) -run TestPublicModules ./coverage'

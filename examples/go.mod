@@ -6,7 +6,8 @@ require (
 	github.com/containerd/errdefs v1.0.0
 	github.com/docker/docker v28.5.2+incompatible
 	github.com/jedib0t/go-pretty/v6 v6.8.3
-	github.com/synchestra-io/sandbox v0.0.0
+	github.com/synchestra-io/sandbox v0.1.0
+	github.com/synchestra-io/sandbox/egress v0.1.0
 	golang.org/x/mod v0.42.0
 	golang.org/x/term v0.38.0
 	golang.org/x/tools v0.52.0
@@ -49,4 +50,7 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace github.com/synchestra-io/sandbox => ../
+replace (
+	github.com/synchestra-io/sandbox => ../
+	github.com/synchestra-io/sandbox/egress => ../egress
+)

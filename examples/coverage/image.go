@@ -55,11 +55,16 @@ func importToolchain(ctx context.Context, api *client.Client, ref, cache string)
 	files, out := io.Pipe()
 	go func() { out.CloseWithError(rootfs.GoToolchain(out, cache)) }()
 	defer files.Close() // ends the writer if the engine stops reading
-	source := image.ImportSource{Source: files, SourceName: "-"}
 	changes := rootfs.GoEnv
 	if cache != "" {
 		changes = append(slices.Clone(changes), rootfs.GoCacheEnv)
 	}
+	return importImage(ctx, api, ref, files, changes...)
+}
+
+// importImage makes an image of files, a tar; changes are instructions of a Dockerfile.
+func importImage(ctx context.Context, api *client.Client, ref string, files io.Reader, changes ...string) error {
+	source := image.ImportSource{Source: files, SourceName: "-"}
 	answer, err := api.ImageImport(ctx, source, ref, image.ImportOptions{Changes: changes})
 	if err != nil {
 		return err
@@ -70,7 +75,7 @@ func importToolchain(ctx context.Context, api *client.Client, ref, cache string)
 		return err
 	}
 	if strings.Contains(text.String(), `"errorDetail"`) {
-		return fmt.Errorf("import of the toolchain: %s", &text)
+		return fmt.Errorf("import of image %s: %s", ref, &text)
 	}
 	return nil
 }

@@ -5,8 +5,9 @@
 //
 // A PATH is a Git repository, of which HEAD is tested, or any directory with a
 // go.mod; the default is the current directory. The module's dependencies are
-// downloaded in the sandbox, too, by a first command that has a network: from a proxy
-// that serves what this machine has downloaded before, or from another one.
+// downloaded in the sandbox, too, by a first command that reaches a proxy and nothing else: one
+// that serves what this machine has downloaded before, or another one. That needs the program
+// sandbox-egress beside this one, or the image of make egress-image.
 package main
 
 import (
@@ -17,6 +18,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"github.com/synchestra-io/sandbox/egress"
 )
 
 func main() {
@@ -44,6 +47,7 @@ type options struct {
 	image   string
 	proxy   string
 	paths   []string
+	access  *egress.Access // to the proxy, nil = network bridge
 }
 
 // run tests one module after the other and fails if one of them does.
@@ -62,13 +66,31 @@ func run(ctx context.Context, o options) error {
 		defer p.close()
 		o.proxy = p.url
 	}
+	gateway, err := openGateway(ctx, o.proxy)
+	if err != nil {
+		return err
+	}
+	if gateway != nil {
+		defer gateway.Close()
+	}
 	var failed []error
 	for _, path := range o.paths {
-		if err := testOne(ctx, path, o); err != nil {
+		if err := testWith(ctx, gateway, path, o); err != nil {
 			failed = append(failed, err)
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// testWith tests a module with an access of its own.
+func testWith(ctx context.Context, gateway *egress.Gateway, path string, o options) (err error) {
+	if gateway != nil {
+		if o.access, err = gateway.Join(ctx); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, o.access.Close()) }()
+	}
+	return testOne(ctx, path, o)
 }
 
 func testOne(ctx context.Context, path string, o options) error {

@@ -88,7 +88,7 @@ func (m *goModule) job(o options, source io.Reader, timeout time.Duration, cmd .
 		WorkDir:  sandbox.DefaultInputDir,
 		InputTar: source,
 		Limits:   sandbox.Limits{MemoryMB: 4096, PIDs: 1024, Timeout: timeout, Network: "none"},
-		Setup:    download(o.proxy),
+		Setup:    through(o.access, download(o.proxy)),
 	}
 }
 

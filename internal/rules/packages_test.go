@@ -26,21 +26,24 @@ import (
 // root is the module's directory, as seen from here.
 const root = "../.."
 
-// goFiles are the files of this module; a nested module keeps its own rules.
+// goFiles are the files of this module and of egress; other nested modules keep their own
+// rules.
 func goFiles(t *testing.T) (files []string) {
 	t.Helper()
-	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if d.IsDir() && path != root {
-			_, nested := os.Stat(filepath.Join(path, "go.mod"))
-			if nested == nil || strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" {
-				return filepath.SkipDir
+	for _, module := range []string{root, filepath.Join(root, "egress")} {
+		require.NoError(t, filepath.WalkDir(module, func(path string, d fs.DirEntry, err error) error {
+			if d.IsDir() && path != module {
+				_, nested := os.Stat(filepath.Join(path, "go.mod"))
+				if nested == nil || strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" {
+					return filepath.SkipDir
+				}
 			}
-		}
-		if strings.HasSuffix(path, ".go") {
-			files = append(files, path)
-		}
-		return err
-	}))
+			if strings.HasSuffix(path, ".go") {
+				files = append(files, path)
+			}
+			return err
+		}))
+	}
 	require.Greater(t, len(files), 50, "the walk has lost its way")
 	return files
 }
