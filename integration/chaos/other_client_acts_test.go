@@ -41,15 +41,23 @@ func (c *otherClient) runContext(t *testing.T, ctx context.Context, j sandbox.Jo
 	name := owner.NamePrefix + id
 	c.name = name
 	var started atomic.Bool
+	uploaded := make(chan struct{}) // closed when the input has gone in, beside which a container is created
+	var upload sync.Once
 	p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
 		if x.String() == beforeStart {
 			started.Store(true)
 		}
 		if phase := x.String(); phase == c.phase && (phase != beforeStat || started.Load()) || phase == beforeStat && c.phase == beforeLook {
+			if phase == beforeCreate || phase == beforeSetup {
+				<-uploaded
+			}
 			once.Do(func() { c.err = c.act(context.WithoutCancel(ctx), name) })
 		}
 		waitForAct(&acting)
 		x.Forward()
+		if x.String() == beforeUpload {
+			upload.Do(func() { close(uploaded) })
+		}
 	})
 	r, err := sandbox.New(sandbox.Options{Host: p.Host})
 	require.NoError(t, err)
