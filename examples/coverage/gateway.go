@@ -67,7 +67,7 @@ func proxyImage(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer api.Close()
-	ref := fmt.Sprintf("sandbox-examples/egress:%.8x", sha256.Sum256(program))
+	ref := proxyRef(program)
 	if _, err := api.ImageInspect(ctx, ref); !errdefs.IsNotFound(err) {
 		return ref, err
 	}
@@ -82,6 +82,11 @@ func proxyImage(ctx context.Context) (string, error) {
 	}
 	fmt.Printf("dependencies: through image %s, which stays on the engine; docker rmi removes it\n", ref)
 	return ref, importImage(ctx, api, ref, &files, `ENTRYPOINT ["/sandbox-egress"]`)
+}
+
+// proxyRef is the name of the image of a program.
+func proxyRef(program []byte) string {
+	return fmt.Sprintf("sandbox-examples/egress:%.8x", sha256.Sum256(program))
 }
 
 // through gives Setup the way out that an access is.

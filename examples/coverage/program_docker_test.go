@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 
@@ -91,7 +92,34 @@ func build(t *testing.T) program {
 	if text, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, text)
 	}
+	egress := exec.Command("go", "build", "-o", filepath.Dir(binary), "github.com/synchestra-io/sandbox/egress/cmd/sandbox-egress")
+	egress.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := egress.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, text)
+	}
+	removeProxyImage(t, filepath.Join(filepath.Dir(binary), "sandbox-egress"))
 	return program{binary: binary}
+}
+
+// removeProxyImage removes, at the test's end, the image that is made of a program, unless the
+// engine has it already.
+func removeProxyImage(t *testing.T, file string) {
+	t.Helper()
+	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := proxyRef([]byte(read(t, file)))
+	_, had := api.ImageInspect(context.Background(), ref)
+	t.Cleanup(func() {
+		defer api.Close()
+		if !errdefs.IsNotFound(had) {
+			return
+		}
+		if _, err := api.ImageRemove(context.Background(), ref, image.RemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
+			t.Error(err)
+		}
+	})
 }
 
 // compiledImage is an image of the toolchain with the standard library compiled, so that

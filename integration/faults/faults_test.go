@@ -139,7 +139,11 @@ func (m *matrix) requireNamesLeftovers(t *testing.T, x enginetest.Recorded, f fa
 		m.requireSame(t, o)
 		return
 	}
-	runtest.RequireOwnError(t, o.err, append(stepsOf(x.Text), sandbox.OpCleanup)...)
+	steps := append(stepsOf(x.Text), sandbox.OpCleanup)
+	if slices.Contains(steps, sandbox.OpStage) || slices.Contains(steps, sandbox.OpCreate) {
+		steps = append(steps, sandbox.OpStage, sandbox.OpCreate) // the input goes in while a container is created
+	}
+	runtest.RequireOwnError(t, o.err, steps...)
 	require.Equal(t, made, errors.Is(o.err, sandbox.ErrCleanup), "%v", o.err)
 	if step, _ := runtest.AsError(o.err); step.Op == sandbox.OpCleanup {
 		m.requireSame(t, o)
