@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"github.com/synchestra-io/sandbox/integration/internal/runtest"
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/enginetest"
+	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
@@ -97,6 +99,8 @@ func texts(requests []enginetest.Recorded) (list []string) {
 	return list
 }
 
+var runName = regexp.MustCompile(owner.NamePrefix + "([0-9a-f]{32})")
+
 // outcome is the outcome of a run. Without an error the writers are complete.
 type outcome struct {
 	res            sandbox.Result
@@ -135,6 +139,12 @@ func (m *matrix) run(t *testing.T, ctx context.Context, p *enginetest.Proxy, b b
 	start = time.Now()
 	o.closed = r.Close()
 	o.runs = p.Runs()
+	// What was being made when the engine went away is in no other request.
+	for _, named := range runName.FindAllStringSubmatch(fmt.Sprint(o.err, o.closed), -1) {
+		o.runs = append(o.runs, named[1])
+	}
+	slices.Sort(o.runs)
+	o.runs = slices.Compact(o.runs)
 	require.Less(t, time.Since(start), limit, "%v", o.closed)
 	t.Cleanup(func() { enginetest.RemoveObjects(t, o.left(t)) })
 	p.Release()
