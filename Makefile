@@ -102,7 +102,8 @@ systems:
 	@scripts/need build
 	@for system in darwin windows; do \
 		echo "go build and go vet with GOOS=$$system"; \
-		GOOS=$$system go build ./... && GOOS=$$system go vet ./... || exit 1; \
+		GOOS=$$system go build ./... && GOOS=$$system go vet ./... && \
+			(cd egress && GOOS=$$system go build . && GOOS=$$system go vet .) || exit 1; \
 	done
 
 unit:

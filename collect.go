@@ -10,6 +10,7 @@ import (
 
 	"github.com/synchestra-io/sandbox/internal/artifacts"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/task"
 )
 
 // readingTime is how long it may take to read the artifacts, for a Sweep that sees only the
@@ -33,13 +34,13 @@ func (r *run) collect(ctx context.Context, p plan, dirs []directory, staged map[
 	}
 	asking, giveUp := context.WithCancel(ctx)
 	var full bool
-	asked := meanwhile(func() (err error) { full, err = r.diskFull(asking); return err })
-	defer func() { <-asked.ended }()
+	asked := task.Begin(func() (err error) { full, err = r.diskFull(asking); return err })
+	defer func() { <-asked.Ended() }()
 	defer giveUp()
 	if res.Artifacts, res.Uncollected, err = r.artifacts(ctx, p, dirs, exit); err != nil {
 		return err
 	}
-	err = asked.wait()
+	err = asked.Wait()
 	// A disk that was lost meanwhile had nothing to collect.
 	if lost := r.checkStaged(ctx, p, staged); lost != nil {
 		res.Artifacts, res.Uncollected = nil, nil

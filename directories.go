@@ -145,7 +145,7 @@ func (l Limits) nanoCPUs(have int) int64 {
 // directories and mounts of this run. staged has the mounts of the directories
 // that are volumes.
 func (p plan) preset(dirs []directory, staged map[string]mount.Mount, engine dockerx.Engine, runtime string) isolation.Preset {
-	preset := basePreset(engine)
+	preset := engine.Preset()
 	preset.NanoCPUs = p.limits.nanoCPUs(engine.CPUs)
 	preset.MemoryBytes = p.limits.MemoryMB << 20
 	preset.PidsLimit = p.limits.PIDs
@@ -164,16 +164,6 @@ func (p plan) preset(dirs []directory, staged map[string]mount.Mount, engine doc
 		preset.Mounts = append(preset.Mounts, isolation.Bind(m.Source, m.Target, m.ReadOnly))
 	}
 	return preset
-}
-
-// basePreset is the hardening of every container that runs: the fixed preset, with the
-// seccomp profile that the engine takes.
-func basePreset(engine dockerx.Engine) isolation.Preset {
-	return isolation.Preset{
-		StrictSeccomp:  engine.TakesProfile && !engine.OwnersSeccomp(),
-		BuiltinSeccomp: engine.KnowsBuiltin && !engine.OwnersSeccomp(),
-		Podman:         engine.Podman,
-	}
 }
 
 // shadowVolumes keeps the image's VOLUMEs from being copied for a container that runs

@@ -106,21 +106,11 @@ const (
 // enforces limits. It runs nothing foreign, so the runtime is the usual one: others may
 // count their own processes and memory.
 func holderPreset(engine dockerx.Engine) isolation.Preset {
-	preset := basePreset(engine)
+	preset := engine.Preset()
 	if _, known := engine.Runtimes[usualRuntime]; known && engine.DefaultRuntime != usualRuntime {
 		preset.Runtime = usualRuntime
 	}
-	enforced := engine.EnforcedBy(preset.Runtime)
-	if enforced.Memory {
-		preset.MemoryBytes = holderMemory
-	}
-	if enforced.CPU {
-		preset.NanoCPUs = holderNanoCPUs
-	}
-	if enforced.PIDs {
-		preset.PidsLimit = holderPIDs
-	}
-	return preset
+	return engine.Limited(preset, holderMemory, holderNanoCPUs, holderPIDs)
 }
 
 // usualRuntime is the runtime that every Docker Engine has.

@@ -50,8 +50,8 @@ func (r *run) isOffline(network, runtime string) bool {
 		(r.offline != nil || !r.engine.KnowsSubpath)
 }
 
-// createOffline is createToStart for a container whose network is not the engine's to make. If another client has removed what
-// the Runner keeps for that, it is made again, once.
+// createOffline is createToStart for a container without a network of the engine's. If another
+// client has removed what the Runner keeps for that, it is made again, once.
 func (r *run) createOffline(ctx context.Context, name string, config *container.Config, preset isolation.Preset, p plan, image dockerx.Image) error {
 	if preset.Namespace == "" { // else it has the other container's
 		config = isolation.Offline(config)

@@ -2,12 +2,14 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 
 	"github.com/docker/docker/api/types/mount"
 
 	"github.com/synchestra-io/sandbox/internal/dockerx"
+	"github.com/synchestra-io/sandbox/internal/task"
 	"github.com/synchestra-io/sandbox/isolation"
 )
 
@@ -51,3 +53,37 @@ func (r *run) stageInVolumes(ctx context.Context, p plan, image dockerx.Image, d
 	}
 	return inside, nil
 }
+
+// whileFilling makes the first container for a command while the input is on its way. Nothing
+// is asked about what is in that container meanwhile: the engine would look for the places of
+// its mounts in what the input changes.
+func (r *run) whileFilling(ctx context.Context, create func(context.Context) error) error {
+	fill := r.fill
+	if r.fill = nil; fill == nil {
+		err := create(ctx)
+		r.used = nil // it was looked at a moment ago
+		return fail(OpCreate, err)
+	}
+	creating, giveUp := context.WithCancel(ctx)
+	filling, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	created := task.Begin(func() error {
+		err := errNotCreated // also after a panic
+		defer func() {
+			if err != nil {
+				stop(errNotCreated)
+			}
+		}()
+		err = create(creating)
+		return err
+	})
+	defer func() { <-created.Ended() }() // after a panic of the caller's, too
+	defer giveUp()
+	err := fill(filling)
+	if err != nil && !errors.Is(context.Cause(filling), errNotCreated) {
+		return fail(OpStage, err)
+	}
+	return fail(OpCreate, created.Wait())
+}
+
+var errNotCreated = errors.New("the container was not created")

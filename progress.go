@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"github.com/synchestra-io/sandbox/internal/task"
 	"github.com/synchestra-io/sandbox/internal/upload"
 )
 
@@ -44,21 +45,21 @@ func (r *run) upload(ctx context.Context, p plan, container, dir string, write f
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	reports := make(chan Progress, 64)
-	sent := meanwhile(func() error {
+	sent := task.Begin(func() error {
 		return upload.Tar(ctx, r.client, container, dir, p.input, func(w io.Writer) error {
 			return write(&uploadCounter{w: w, reports: reports})
 		})
 	})
-	defer func() { cancel(); <-sent.ended }() // after a panic of the caller's, too
+	defer func() { cancel(); <-sent.Ended() }() // after a panic of the caller's, too
 	for {
 		select {
 		case at := <-reports:
 			r.report(at)
-		case <-sent.ended:
+		case <-sent.Ended():
 			for len(reports) > 0 {
 				r.report(<-reports)
 			}
-			return sent.wait()
+			return sent.Wait()
 		}
 	}
 }

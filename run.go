@@ -100,7 +100,7 @@ func (r *run) endingTime() time.Duration { return owner.Sum(r.bounds.Slow, r.bou
 // createVolume makes a volume that is removed at the run's end, and returns where
 // the engine has it.
 func (r *run) createVolume(ctx context.Context, name string, options map[string]string) (at string, err error) {
-	err = r.create(ctx, cleanup.Volume, name, func(ctx context.Context, unsure time.Duration) error {
+	err = r.undo.Create(ctx, cleanup.Volume, name, func(ctx context.Context, unsure time.Duration) error {
 		return r.client.RemoveVolume(ctx, name, unsure)
 	}, func(ctx context.Context) (err error) {
 		at, err = r.client.CreateVolume(ctx, name, options, r.labels)
@@ -119,7 +119,7 @@ func (r *run) createContainer(ctx context.Context, name string, config *containe
 		// With the container gone, no creation is under way any more.
 		r.undo.Push(cleanup.Volume, volume, func(ctx context.Context) error { return r.client.RemoveVolume(ctx, volume, 0) })
 	}
-	return r.create(ctx, cleanup.Container, name, func(ctx context.Context, unsure time.Duration) error {
+	return r.undo.Create(ctx, cleanup.Container, name, func(ctx context.Context, unsure time.Duration) error {
 		return r.client.Remove(ctx, name, unsure)
 	}, func(ctx context.Context) error {
 		return r.client.Create(ctx, name, config, host, r.platform)
@@ -145,59 +145,6 @@ func (r *run) createCommand(ctx context.Context, name string, labels map[string]
 	}
 	return p.explainCreate(r.createToStart(ctx, name, config, preset.HostConfig()))
 }
-
-// create pushes the removal before it makes the object. When the engine's
-// answer is lost, the removal has to reckon with an object that appears late.
-func (r *run) create(ctx context.Context, kind cleanup.Kind, name string, remove func(context.Context, time.Duration) error, do func(context.Context) error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	var unsure time.Duration
-	r.undo.Push(kind, name, func(ctx context.Context) error { return remove(ctx, unsure) })
-	err := do(ctx)
-	switch {
-	case dockerx.OutcomeKnown(err):
-	case ctx.Err() != nil: // it was given up early
-		unsure = max(r.bounds.Settle, r.bounds.Rest)
-	default:
-		unsure = r.bounds.Settle
-	}
-	return err
-}
-
-// whileFilling makes the first container for a command while the input is on its way. Nothing
-// is asked about what is in that container meanwhile: the engine would look for the places of
-// its mounts in what the input changes.
-func (r *run) whileFilling(ctx context.Context, create func(context.Context) error) error {
-	fill := r.fill
-	if r.fill = nil; fill == nil {
-		err := create(ctx)
-		r.used = nil // it was looked at a moment ago
-		return fail(OpCreate, err)
-	}
-	creating, giveUp := context.WithCancel(ctx)
-	filling, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	created := meanwhile(func() error {
-		err := errNotCreated // also after a panic
-		defer func() {
-			if err != nil {
-				stop(errNotCreated)
-			}
-		}()
-		err = create(creating)
-		return err
-	})
-	defer func() { <-created.ended }() // after a panic of the caller's, too
-	defer giveUp()
-	err := fill(filling)
-	if err != nil && !errors.Is(context.Cause(filling), errNotCreated) {
-		return fail(OpStage, err)
-	}
-	return fail(OpCreate, created.wait())
-}
-
-var errNotCreated = errors.New("the container was not created")
 
 // checkCreated looks at the job's container before its start: whether it has what was filled,
 // whether Setup has left a link on the way to its working directory, and whether links of the

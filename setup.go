@@ -125,6 +125,9 @@ func (r *run) setUp(ctx context.Context, p plan, preset isolation.Preset, image 
 		return fail(stepOf(out), inSetup(err))
 	}
 	if res.SetupFailed {
+		if err := r.stillEnded(ctx, name, out.Exit); err != nil {
+			return fail(OpWait, inSetup(errors.Join(out.Undelivered, err)))
+		}
 		p.collect = nil
 		err = r.collect(ctx, p, dirs, staged, out.Exit, res)
 	}
@@ -142,6 +145,17 @@ func (r *run) setUp(ctx context.Context, p plan, preset isolation.Preset, image 
 		return fail(OpWait, inSetup(err))
 	}
 	return fail(OpStage, inSetup(check.Left(ctx, names)))
+}
+
+// stillEnded makes sure that no other client has started a Setup that failed again. That one has
+// removed it since changes nothing.
+func (r *run) stillEnded(ctx context.Context, name string, exit dockerx.Exit) error {
+	ctx, release := r.ending.Bind(ctx)
+	defer release()
+	if err := r.client.Unchanged(ctx, name, exit); !errors.Is(err, dockerx.ErrGone) {
+		return err
+	}
+	return nil
 }
 
 // inSetup says that an error was in Setup; nil stays nil.

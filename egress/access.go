@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/synchestra-io/sandbox/egress/internal/proxy"
+	"github.com/synchestra-io/sandbox/egress/internal/orders"
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/cleanup"
 	"github.com/synchestra-io/sandbox/internal/owner"
@@ -21,9 +21,9 @@ type Access struct {
 	id      string
 
 	mu     sync.Mutex
-	left   bool          // what follows is final
-	denied proxy.Denials // of an access that was left
-	err    error         // why that is not known
+	left   bool           // what follows is final
+	denied orders.Denials // of an access that was left
+	err    error          // why that is not known
 }
 
 // ErrClosed is returned by a gateway after Close.
@@ -71,7 +71,7 @@ func (a *Access) Network() string { return owner.EgressName(a.id) }
 func (a *Access) Env() map[string]string { return maps.Clone(environment) }
 
 var environment = func() map[string]string {
-	const at, not = "http://" + proxy.Address, "localhost,127.0.0.1,::1"
+	const at, not = "http://" + orders.Address, "localhost,127.0.0.1,::1"
 	return map[string]string{
 		"HTTP_PROXY": at, "HTTPS_PROXY": at, "NO_PROXY": not, "http_proxy": at, "https_proxy": at, "no_proxy": not,
 	}
@@ -85,7 +85,7 @@ func (a *Access) Denied(ctx context.Context) (list []Denial, more int, err error
 	left, got, err := a.left, a.denied, a.err
 	a.mu.Unlock()
 	if !left {
-		got, err = order[proxy.Denials](ctx, a.gateway, "Denied", a.id)
+		got, err = order[orders.Denials](ctx, a.gateway, "Denied", a.id)
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("egress: %w", err)
@@ -134,7 +134,7 @@ const endTime = 3 * time.Second
 func (a *Access) end(ctx context.Context) {
 	ctx, cancel := context.WithTimeoutCause(ctx, endTime, fmt.Errorf("no answer within %v", endTime))
 	defer cancel()
-	denied, err := order[proxy.Denials](ctx, a.gateway, "Close", a.id)
+	denied, err := order[orders.Denials](ctx, a.gateway, "Close", a.id)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.left, a.denied, a.err = true, denied, err

@@ -11,7 +11,6 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 
-	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/cleanup"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/owner"
@@ -38,14 +37,16 @@ const (
 // makeProxy makes the volume that the proxy shares with the runs' namespaces, and the proxy's
 // container. No job ever has the volume.
 func (g *Gateway) makeProxy(ctx context.Context) (dockerx.Check, error) {
-	err := g.create(ctx, cleanup.Volume, g.volume(), g.client.RemoveVolume, func(ctx context.Context) error {
+	err := g.undo.Create(ctx, cleanup.Volume, g.volume(), func(ctx context.Context, unsure time.Duration) error {
+		return g.client.RemoveVolume(ctx, g.volume(), unsure)
+	}, func(ctx context.Context) error {
 		_, err := g.client.CreateVolume(ctx, g.volume(), nil, g.labels)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	preset := g.preset(memoryBytes, nanoCPUs, pidsLimit)
+	preset := g.engine.Limited(g.engine.Preset(), memoryBytes, nanoCPUs, pidsLimit)
 	preset.NetworkMode = "bridge"
 	config := isolation.Config(g.image.ID, []string{"serve", g.sockets()}, nil, "/", g.labels, true)
 	check, err := g.createContainer(ctx, g.name(), config, preset)
@@ -64,7 +65,8 @@ func (g *Gateway) makeProxy(ctx context.Context) (dockerx.Check, error) {
 // makeNamespace makes the container that holds the network namespace of a run.
 func (g *Gateway) makeNamespace(ctx context.Context, run string) (dockerx.Check, error) {
 	config := isolation.Config(g.image.ID, []string{"join", g.sockets(), run}, nil, "/", g.labelsOf(run), false)
-	return g.createContainer(ctx, owner.EgressName(run), isolation.Offline(config), g.preset(holderMemory, holderNanoCPUs, holderPIDs))
+	preset := g.engine.Limited(g.engine.Preset(), holderMemory, holderNanoCPUs, holderPIDs)
+	return g.createContainer(ctx, owner.EgressName(run), isolation.Offline(config), preset)
 }
 
 // name is that of the proxy's container.
@@ -83,53 +85,20 @@ func (g *Gateway) labelsOf(id string) map[string]string {
 	return owner.Labels(id, g.client.Time(g.engine, time.Now()).Add(expiry))
 }
 
-// preset is the hardening of a container with limits, as far as the engine enforces them.
-func (g *Gateway) preset(memory, cpus, pids int64) isolation.Preset {
-	p := isolation.Preset{
-		AutoRemove:     true,
-		StrictSeccomp:  g.engine.TakesProfile && !g.engine.OwnersSeccomp(),
-		BuiltinSeccomp: g.engine.KnowsBuiltin && !g.engine.OwnersSeccomp(),
-	}
-	enforced := g.engine.EnforcedBy("")
-	if enforced.Memory {
-		p.MemoryBytes = memory
-	}
-	if enforced.CPU {
-		p.NanoCPUs = min(cpus, int64(max(g.engine.CPUs, 1))*1_000_000_000)
-	}
-	if enforced.PIDs {
-		p.PidsLimit = pids
-	}
-	return p
-}
-
 // createContainer makes a container of the gateway's, which removes itself when its program
 // ends. It returns what to ask about it before the start: whether the engine made what it was
 // sent.
 func (g *Gateway) createContainer(ctx context.Context, name string, config *container.Config, preset isolation.Preset) (dockerx.Check, error) {
+	preset.AutoRemove = true
 	preset.Mounts = []mount.Mount{isolation.Volume(g.volume(), g.directory(), g.labels)}
 	host := preset.HostConfig()
 	sent := verify.Sent{Host: host, Config: config, Image: &verify.Image{
 		ID: g.image.ID, Env: g.image.Env, Entrypoint: g.image.Entrypoint, WorkingDir: g.image.WorkDir, Volumes: g.image.Volumes,
 	}, DefaultRuntime: g.engine.DefaultRuntime, CountsSwap: g.engine.CountsSwap}
 	check := func(got container.InspectResponse) error { return verify.Container(sent, got) }
-	return check, g.create(ctx, cleanup.Container, name, g.client.Remove, func(ctx context.Context) error {
+	return check, g.undo.Create(ctx, cleanup.Container, name, func(ctx context.Context, unsure time.Duration) error {
+		return g.client.Remove(ctx, name, unsure)
+	}, func(ctx context.Context) error {
 		return g.client.Create(ctx, name, config, host, "")
 	})
-}
-
-// create pushes the removal before it makes an object. When the engine's answer is lost, the
-// removal has to reckon with an object that appears late.
-func (g *Gateway) create(ctx context.Context, kind cleanup.Kind, name string, remove func(context.Context, string, time.Duration) error, do func(context.Context) error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	limits := bounds.From(ctx)
-	var unsure time.Duration
-	g.undo.Push(kind, name, func(ctx context.Context) error { return remove(ctx, name, unsure) })
-	err := do(ctx)
-	if !dockerx.OutcomeKnown(err) {
-		unsure = max(limits.Settle, limits.Rest)
-	}
-	return err
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,8 +54,8 @@ func holdGateway() int {
 	select {}
 }
 
-// whole is what a gateway asks of the engine, from Open to Close.
-func whole(ctx context.Context, host string, ids [2]string) error {
+// whole is what a gateway asks of the engine, from Open to Close; joined is called in between.
+func whole(ctx context.Context, host string, ids [2]string, joined func()) error {
 	g, err := Open(owner.WithID(ctx, ids[0]), Options{Host: host, Allow: []string{"a.test:443"}, Image: proxyImage()})
 	if err != nil {
 		return err
@@ -64,24 +65,38 @@ func whole(ctx context.Context, host string, ids [2]string) error {
 	if err != nil {
 		return err
 	}
+	joined()
 	if err := a.Close(); err != nil {
 		return err
 	}
 	return g.Close()
 }
 
-// requests are those of a gateway that nothing happens to, as they come.
-func requests(t *testing.T) []string {
+// requests counts those of a gateway that nothing happens to, up to its first run and in all.
+func requests(t *testing.T) (joined, all int) {
 	t.Helper()
 	p := enginetest.NewProxy(t, enginetest.API, nil)
-	require.NoError(t, whole(context.Background(), p.Host, [2]string{owner.RandomID(), owner.RandomID()}))
-	require.NotEmpty(t, p.Requests())
-	return p.Requests()
+	ids := [2]string{owner.RandomID(), owner.RandomID()}
+	require.NoError(t, whole(context.Background(), p.Host, ids, func() { joined = len(p.Requests()) }))
+	require.NotZero(t, joined)
+	return joined, len(p.Requests())
+}
+
+// atRequest forwards all requests but one, with which act deals.
+func atRequest(i int, act func(*enginetest.Exchange)) func(*enginetest.Exchange) {
+	var count atomic.Int64
+	return func(x *enginetest.Exchange) {
+		if count.Add(1)-1 == int64(i) {
+			act(x)
+		} else {
+			x.Forward()
+		}
+	}
 }
 
 // Whatever becomes of a request, nothing is left.
 func TestEveryRequestCanFail(t *testing.T) {
-	n := len(requests(t))
+	_, n := requests(t)
 	kinds := map[string]func(x *enginetest.Exchange){
 		"lost":          func(x *enginetest.Exchange) { x.Drop() },
 		"answered late": func(x *enginetest.Exchange) { x.Ask(); x.Drop() },
@@ -93,21 +108,9 @@ func TestEveryRequestCanFail(t *testing.T) {
 		for i := range n {
 			t.Run(fmt.Sprintf("%s/%d", kind, i), func(t *testing.T) {
 				t.Parallel()
-				var mu sync.Mutex
-				count := 0
-				p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
-					mu.Lock()
-					mine := count == i
-					count++
-					mu.Unlock()
-					if mine {
-						act(x)
-						return
-					}
-					x.Forward()
-				})
+				p := enginetest.NewProxy(t, enginetest.API, atRequest(i, act))
 				ids := [2]string{owner.RandomID(), owner.RandomID()}
-				err := whole(bounds.With(context.Background(), quick), p.Host, ids)
+				err := whole(bounds.With(context.Background(), quick), p.Host, ids, func() {})
 				t.Log(err)
 				for _, id := range ids {
 					enginetest.AssertNothingLeft(t, id)
@@ -119,7 +122,7 @@ func TestEveryRequestCanFail(t *testing.T) {
 
 // A killed process leaves what a Sweep removes, whatever it was asking of the engine.
 func TestGatewayKilledAtEveryRequest(t *testing.T) {
-	n := len(requests(t))
+	n, _ := requests(t)
 	r, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	defer r.Close()
@@ -129,24 +132,16 @@ func TestGatewayKilledAtEveryRequest(t *testing.T) {
 			t.Setenv("EGRESS_RUN", ids[1])
 			t.Setenv("EGRESS_IMAGE", proxyImage())
 			reached := make(chan struct{})
-			var once sync.Once
-			var mu sync.Mutex
-			count := 0
-			p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
-				mu.Lock()
-				mine := count == i
-				count++
-				mu.Unlock()
-				if mine {
-					x.Ask()
-					once.Do(func() { close(reached) })
-				}
-				x.Forward()
-			})
+			p := enginetest.NewProxy(t, enginetest.API, atRequest(i, func(x *enginetest.Exchange) {
+				answer := x.Ask()
+				close(reached)
+				x.PassOn(answer)
+			}))
 			c := enginetest.StartChildAs(t, ids[0], "hold a gateway", p.Host)
 			select {
 			case <-reached:
-			case <-time.After(2 * time.Second): // it has no more requests
+			case <-time.After(20 * time.Second):
+				require.FailNow(t, "no such request")
 			}
 			c.Kill()
 			require.Eventually(t, func() bool {

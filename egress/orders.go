@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/synchestra-io/sandbox/egress/internal/proxy"
+	"github.com/synchestra-io/sandbox/egress/internal/orders"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
@@ -24,7 +24,7 @@ func order[Answer any](ctx context.Context, g *Gateway, what string, arg any) (a
 	done := make(chan outcome, 1)
 	go func() {
 		var o outcome
-		o.err = g.orders.Call(proxy.Service+"."+what, arg, &o.answer)
+		o.err = g.orders.Call(orders.Service+"."+what, arg, &o.answer)
 		done <- o
 	}()
 	bound, cancel := context.WithTimeout(ctx, orderTime)

@@ -3,19 +3,25 @@
 package behaviour_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox"
 	"github.com/synchestra-io/sandbox/integration/internal/runtest"
 	"github.com/synchestra-io/sandbox/internal/enginetest"
+	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
 // refused runs a job that is refused with the help of the engine.
@@ -75,6 +81,42 @@ func TestUserDefinedNetwork(t *testing.T) {
 	require.Equal(t, "eth0\nlo\n", runtest.Output(t, j))
 }
 
+// On an internal network a job is given no name server of the host's: older engines would pass
+// its questions on to them.
+func TestNamesOnAnInternalNetwork(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for _, internal := range []bool{true, false} {
+		created, err := enginetest.API.NetworkCreate(ctx, owner.RandomID(), network.CreateOptions{Driver: "bridge", Internal: internal})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, enginetest.API.NetworkRemove(ctx, created.ID)) })
+		made, err := enginetest.API.NetworkInspect(ctx, created.ID, network.InspectOptions{})
+		require.NoError(t, err)
+		var sent struct{ HostConfig container.HostConfig }
+		p := enginetest.NewProxy(t, enginetest.API, func(x *enginetest.Exchange) {
+			if x.String() == "POST /containers/create job" {
+				body, _ := io.ReadAll(x.Request.Body)
+				x.Request.Body = io.NopCloser(bytes.NewReader(body))
+				json.Unmarshal(body, &sent)
+			}
+			x.Forward()
+		})
+		r, err := sandbox.New(sandbox.Options{Host: p.Host})
+		require.NoError(t, err)
+		j := runtest.Shell("cat /etc/resolv.conf")
+		j.Limits.Network = made.Name
+		res, _, err := runtest.RunWith(ctx, r, j)
+		require.NoError(t, err, "%s", res.Logs)
+		require.NoError(t, r.Close())
+		require.EqualValues(t, made.Name, sent.HostConfig.NetworkMode)
+		var want []string
+		if internal && !enginetest.Podman() {
+			want = []string{"127.0.0.1"}
+		}
+		require.Equal(t, want, sent.HostConfig.DNS)
+	}
+}
+
 func TestMountOfAnAbsentSource(t *testing.T) {
 	t.Parallel()
 	absent := filepath.Join(t.TempDir(), "absent")
@@ -82,6 +124,23 @@ func TestMountOfAnAbsentSource(t *testing.T) {
 	j.Mounts = []sandbox.Mount{{Source: absent, Target: "/m", ReadOnly: true}}
 	refused(t, j, sandbox.OpCreate, `Mounts[0].Source "`+absent+`" does not exist on the engine's host`)
 	require.NoDirExists(t, absent, "nothing is made on the host for it")
+}
+
+// A job that cannot be created does not wait for its input, which has no end here, and the error
+// is that of the container.
+func TestMountOfAnAbsentSourceWithAnInput(t *testing.T) {
+	t.Parallel()
+	absent := filepath.Join(t.TempDir(), "absent")
+	j := runtest.Shell("true")
+	j.Mounts = []sandbox.Mount{{Source: absent, Target: "/m", ReadOnly: true}}
+	header := tarball.Of(tarball.File{Name: "endless", Body: strings.Repeat("x", 1<<20)})[:512+1<<20]
+	var n int
+	j.InputTar = runtest.ReaderFunc(func(p []byte) (int, error) {
+		k := copy(p, header[n%len(header):])
+		n += k
+		return k, nil
+	})
+	refused(t, j, sandbox.OpCreate, `Mounts[0].Source "`+absent+`" does not exist`)
 }
 
 func TestMountOfTheEnginesData(t *testing.T) {

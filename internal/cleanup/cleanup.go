@@ -7,6 +7,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/synchestra-io/sandbox/internal/bounds"
+	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
 // Kind is a kind of object. All objects of one kind are removed before those of the next.
@@ -37,6 +40,26 @@ func (t *Teardown) Push(kind Kind, name string, undo func(context.Context) error
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.steps[kind] = append(t.steps[kind], step{name, undo})
+}
+
+// Create makes an object, and pushes its removal before. When the engine's answer is lost, the
+// removal has to reckon with an object that appears late.
+func (t *Teardown) Create(ctx context.Context, kind Kind, name string, remove func(ctx context.Context, unsure time.Duration) error, do func(context.Context) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	limits := bounds.From(ctx)
+	var unsure time.Duration
+	t.Push(kind, name, func(ctx context.Context) error { return remove(ctx, unsure) })
+	err := do(ctx)
+	switch {
+	case dockerx.OutcomeKnown(err):
+	case ctx.Err() != nil: // it was given up early
+		unsure = max(limits.Settle, limits.Rest)
+	default:
+		unsure = limits.Settle
+	}
+	return err
 }
 
 // Remove removes one object before the others. It stays with them if that fails.

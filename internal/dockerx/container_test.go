@@ -94,6 +94,43 @@ func TestOutcomeKnown(t *testing.T) {
 	}
 }
 
+// Nothing is joined but what has the marks, runs, and has no network.
+func TestCheckNamespace(t *testing.T) {
+	const id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	holder := func(label, running, disabled, mode string) answer {
+		return answer{200, `{"Id":"` + id + `","State":{"Status":"running","Running":` + running + `},"HostConfig":{"NetworkMode":"` + mode +
+			`"},"Config":{"NetworkDisabled":` + disabled + `,"Labels":{"run":"` + label + `"}}}`}
+	}
+	mine := func(labels map[string]string) bool { return labels["run"] == "mine" }
+	for name, c := range map[string]struct {
+		answer answer
+		err    string // "" = accepted
+	}{
+		"ours":                  {holder("mine", "true", "true", "none"), ""},
+		"another's":             {holder("other", "true", "true", "none"), "is not of this library"},
+		"ended":                 {holder("mine", "false", "true", "none"), "has ended"},
+		"on network none":       {holder("mine", "true", "false", "none"), "has a network"},
+		"on the host's network": {holder("mine", "true", "false", "host"), "has a network"},
+		"in another namespace":  {holder("mine", "true", "true", "container:x"), "has a network"},
+		"on a bridge":           {holder("mine", "true", "true", "bridge"), "has a network"},
+		"absent":                {notFound, "removed by another client"},
+		"engine fails":          {failed, "busy"},
+		"answer of nothing":     {answer{200, `{"Id":"x","State":{}}`}, "is not of this library"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := fakeEngine(t, routes{"GET /containers/c/json": inTurn(c.answer).serve}).CheckNamespace(context.Background(), "c", mine)
+			if c.err == "" {
+				require.NoError(t, err)
+				require.Equal(t, id, got)
+				return
+			}
+			require.ErrorContains(t, err, c.err)
+			require.ErrorContains(t, err, `"c"`)
+			require.Empty(t, got)
+		})
+	}
+}
+
 func TestCheckNetwork(t *testing.T) {
 	network := func(name, driver string) answer {
 		return answer{200, `{"Name":"` + name + `","Driver":"` + driver + `"}`}

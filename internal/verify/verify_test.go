@@ -115,6 +115,18 @@ func TestContainerNamesWhatWasEdited(t *testing.T) {
 	}
 }
 
+// A container in another one's network namespace has no network of its own.
+func TestNamespaceOfAnother(t *testing.T) {
+	sent := sample()
+	sent.Host.NetworkMode = "container:other"
+	got := readBack(t, sent)
+	require.ErrorContains(t, verify.Container(sent, got), "NetworkSettings.Networks")
+	got.NetworkSettings.Networks = nil
+	require.NoError(t, verify.Container(sent, got))
+	got.HostConfig.NetworkMode = "host"
+	require.ErrorContains(t, verify.Container(sent, got), "HostConfig.NetworkMode was sent as container:other")
+}
+
 // A runtime that was not asked for must be the engine's default.
 func TestRuntimeIsTheDefault(t *testing.T) {
 	sent := sample()

@@ -42,7 +42,7 @@ type access struct {
 	bytes    atomic.Int64 // that went through, both ways
 	denials  denials
 	finished chan struct{} // closed when the server has ended
-	once     sync.Once     // closes it
+	once     sync.Once     // of close
 
 	mu     sync.Mutex
 	closed bool

@@ -3,14 +3,9 @@ package proxy
 import (
 	"strings"
 	"sync"
-)
 
-// Denial is a target that was asked for and must not be reached.
-type Denial struct {
-	Target string // its host and port
-	Reason string
-	Count  int
-}
+	"github.com/synchestra-io/sandbox/egress/internal/orders"
+)
 
 // maxDenials is how many targets are kept; a client can ask for any number.
 const maxDenials = 100
@@ -20,7 +15,7 @@ const maxText = 300
 
 type denials struct {
 	mu   sync.Mutex
-	list []Denial
+	list []orders.Denial
 	more int // denials of targets that were not kept
 }
 
@@ -38,14 +33,14 @@ func (d *denials) add(target, reason string) {
 		d.more++
 		return
 	}
-	d.list = append(d.list, Denial{target, reason, 1})
+	d.list = append(d.list, orders.Denial{Target: target, Reason: reason, Count: 1})
 }
 
 // all returns what was denied, and how many more denials there were.
-func (d *denials) all() ([]Denial, int) {
+func (d *denials) all() ([]orders.Denial, int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return append([]Denial(nil), d.list...), d.more
+	return append([]orders.Denial(nil), d.list...), d.more
 }
 
 func clip(s string) string {

@@ -10,10 +10,9 @@ import (
 	"sync"
 	"syscall"
 	"time"
-)
 
-// Address is where a job finds the proxy, in its own network namespace.
-const Address = "127.0.0.1:3128"
+	"github.com/synchestra-io/sandbox/egress/internal/orders"
+)
 
 // socketName is the socket in the directory that the proxy shares with the namespaces.
 const socketName = "proxy"
@@ -29,7 +28,7 @@ const nameLength = 32
 // namespace any more. So the proxy has a socket there, and no network: nothing is
 // routed from one to the other.
 func Join(dir, run string) error {
-	l, err := net.Listen("tcp4", Address)
+	l, err := net.Listen("tcp4", orders.Address)
 	if err != nil {
 		return err
 	}

@@ -7,15 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/rpc"
 	"net/rpc/jsonrpc"
 	"sync"
 
+	"github.com/synchestra-io/sandbox/egress/internal/orders"
 	"github.com/synchestra-io/sandbox/egress/internal/policy"
 )
-
-// Service is the name of the service that takes orders.
-const Service = "Proxy"
 
 // Proxy takes orders, as package net/rpc wants them: several at once.
 type Proxy struct {
@@ -40,12 +39,6 @@ func (s *served) end() {
 	s.from.close()
 }
 
-// Denials are those of one access.
-type Denials struct {
-	List []Denial
-	More int // denials of other targets
-}
-
 // Begin is the first order. It sets the policy, and lets namespaces come.
 func (p *Proxy) Begin(order policy.Policy, _ *struct{}) error {
 	p.mu.Lock()
@@ -56,7 +49,7 @@ func (p *Proxy) Begin(order policy.Policy, _ *struct{}) error {
 	if err := p.handoffs.accept(p.dir); err != nil {
 		return err
 	}
-	p.policy, p.dialer = order, dialerTo(nil, order)
+	p.policy, p.dialer = order, dialerBy(&net.Resolver{PreferGo: true}, order)
 	p.opening, p.accesses = map[string]chan struct{}{}, map[string]*served{}
 	return nil
 }
@@ -95,7 +88,7 @@ func (p *Proxy) Open(run string, _ *struct{}) error {
 }
 
 // Denied tells what was denied to a run.
-func (p *Proxy) Denied(run string, answer *Denials) error {
+func (p *Proxy) Denied(run string, answer *orders.Denials) error {
 	p.mu.Lock()
 	s := p.accesses[run]
 	p.mu.Unlock()
@@ -107,7 +100,7 @@ func (p *Proxy) Denied(run string, answer *Denials) error {
 }
 
 // Close ends all connections of a run, and tells what was denied to it.
-func (p *Proxy) Close(run string, answer *Denials) error {
+func (p *Proxy) Close(run string, answer *orders.Denials) error {
 	p.mu.Lock()
 	s := p.accesses[run]
 	delete(p.accesses, run)
@@ -126,14 +119,14 @@ func (p *Proxy) Close(run string, answer *Denials) error {
 
 // Serve takes orders from a stream until it ends; then the program must end, and all that it
 // serves with it. It shares dir with the namespaces.
-func Serve(orders io.ReadWriteCloser, dir string) error {
+func Serve(stream io.ReadWriteCloser, dir string) error {
 	server := rpc.NewServer()
-	if err := server.RegisterName(Service, &Proxy{dir: dir, handoffs: newHandoffs()}); err != nil {
+	if err := server.RegisterName(orders.Service, &Proxy{dir: dir, handoffs: newHandoffs()}); err != nil {
 		return err
 	}
 	ended := make(chan struct{})
 	end := sync.OnceFunc(func() { close(ended) })
-	go server.ServeCodec(jsonrpc.NewServerCodec(untilEnd{orders, end})) // it would wait for calls
+	go server.ServeCodec(jsonrpc.NewServerCodec(untilEnd{stream, end})) // it would wait for calls
 	<-ended
 	return nil
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/dns/dnsmessage"
 
+	"github.com/synchestra-io/sandbox/egress/internal/orders"
 	"github.com/synchestra-io/sandbox/egress/internal/policy"
 )
 
@@ -65,6 +67,13 @@ func newNames(t *testing.T, answer func(string) netip.Addr) *names {
 	return n
 }
 
+// resolver asks n alone.
+func (n *names) resolver() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, n.address)
+	}}
+}
+
 var loopback = netip.MustParseAddr("127.0.0.1")
 
 // all gives every name the address of loopback.
@@ -75,7 +84,7 @@ func serve(t *testing.T, p policy.Policy, n *names) (string, *access) {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
-	a := newAccess(p, dialerTo([]string{n.address}, p), l)
+	a := newAccess(p, dialerBy(n.resolver(), p), l)
 	t.Cleanup(a.close)
 	return l.Addr().String(), a
 }
@@ -90,15 +99,22 @@ func port(address string) string {
 	return p
 }
 
-// ask sends a text to a proxy and returns what it answers.
-func ask(t *testing.T, at, text string) string {
+// send connects to a proxy and sends a text. The connection ends with the test.
+func send(t *testing.T, at, text string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", at)
 	require.NoError(t, err)
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	_, err = io.WriteString(conn, text)
 	require.NoError(t, err)
+	return conn
+}
+
+// ask sends a text to a proxy and returns what it answers.
+func ask(t *testing.T, at, text string) string {
+	t.Helper()
+	conn := send(t, at, text)
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
 	got, err := httputil.DumpResponse(answer, true)
@@ -109,12 +125,7 @@ func ask(t *testing.T, at, text string) string {
 // tell sends a text, and nothing more, and returns what comes until the end.
 func tell(t *testing.T, at, text string) string {
 	t.Helper()
-	conn, err := net.Dial("tcp", at)
-	require.NoError(t, err)
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	_, err = io.WriteString(conn, text)
-	require.NoError(t, err)
+	conn := send(t, at, text)
 	conn.(*net.TCPConn).CloseWrite()
 	got, _ := io.ReadAll(conn)
 	return string(got)
@@ -411,8 +422,8 @@ func TestOrders(t *testing.T) {
 	joined := make(chan error, 1)
 	go func() { joined <- Join(dir, run) }()
 	require.NoError(t, p.Open(run, nil))
-	require.Contains(t, ask(t, Address, "GET http://evil.test/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), "403")
-	var got Denials
+	require.Contains(t, ask(t, orders.Address, "GET http://evil.test/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), "403")
+	var got orders.Denials
 	require.NoError(t, p.Denied(run, &got))
 	require.Len(t, got.List, 1)
 	require.NoError(t, p.Close(run, &got))
@@ -423,6 +434,6 @@ func TestOrders(t *testing.T) {
 	go func() { opened <- p.Open(run, nil) }()
 	require.Eventually(t, func() bool { return p.Close(run, &got) != nil && len(opened) == 1 }, 20*time.Second, time.Millisecond)
 	require.ErrorIs(t, <-opened, errGivenUp)
-	_, err := net.DialTimeout("tcp", Address, time.Second)
+	_, err := net.DialTimeout("tcp", orders.Address, time.Second)
 	require.ErrorContains(t, err, "refused")
 }
