@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/synchestra-io/sandbox/egress/internal/orders"
@@ -20,14 +21,20 @@ type Access struct {
 	gateway *Gateway
 	id      string
 
-	mu     sync.Mutex
-	left   bool           // what follows is final
-	denied orders.Denials // of an access that was left
-	err    error          // why that is not known
+	close func() error
+
+	finishing atomic.Bool
+	left      chan struct{} // closed when what follows is final
+	denied    orders.Denials
+	err       error // why that is not known
 }
 
-// ErrClosed is returned by a gateway after Close.
-var ErrClosed = errors.New("egress: the gateway is closed")
+var (
+	// ErrClosed is returned by a gateway after Close.
+	ErrClosed = errors.New("egress: the gateway is closed")
+	// ErrFull is wrapped by the error of a Join that would be one too many.
+	ErrFull = errors.New("the gateway is full")
+)
 
 // Join makes an access, which lasts until its Close or that of the gateway. If the error says
 // that something may be left, the gateway's Close removes it.
@@ -40,7 +47,11 @@ func (g *Gateway) Join(ctx context.Context) (*Access, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(g.life, func() { cancel(ErrClosed) })()
-	a := &Access{gateway: g, id: owner.NewID(ctx)}
+	if !g.reserve() {
+		return nil, fmt.Errorf("egress: %w: %d runs have joined; open another gateway for more", ErrFull, maxRuns)
+	}
+	a := &Access{gateway: g, id: owner.NewID(ctx), left: make(chan struct{})}
+	a.close = sync.OnceValue(a.leave)
 	owner.Begin(a.id)
 	if err := a.join(ctx); err != nil {
 		return nil, fmt.Errorf("egress: %w", errors.Join(err, a.remove(limits.Ending)))
@@ -49,6 +60,17 @@ func (g *Gateway) Join(ctx context.Context) (*Access, error) {
 	defer g.mu.Unlock()
 	g.joined[a] = true
 	return a, nil
+}
+
+// reserve counts one more run, if there may be one.
+func (g *Gateway) reserve() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.runs == maxRuns {
+		return false
+	}
+	g.runs++
+	return true
 }
 
 func (a *Access) join(ctx context.Context) error {
@@ -81,11 +103,19 @@ var environment = func() map[string]string {
 // more denials there were, of others. After Close it returns what there was until then, or why
 // that is not known.
 func (a *Access) Denied(ctx context.Context) (list []Denial, more int, err error) {
-	a.mu.Lock()
-	left, got, err := a.left, a.denied, a.err
-	a.mu.Unlock()
-	if !left {
+	var got orders.Denials
+	select {
+	case <-a.left:
+		got, err = a.denied, a.err
+	default:
 		got, err = order[orders.Denials](ctx, a.gateway, "Denied", a.id)
+		if err != nil && a.finishing.Load() { // an end that had begun came first
+			select {
+			case <-a.left:
+				got, err = a.denied, a.err
+			case <-ctx.Done():
+			}
+		}
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("egress: %w", err)
@@ -98,19 +128,18 @@ func (a *Access) Denied(ctx context.Context) (list []Denial, more int, err error
 
 // Close ends all connections of the run, and removes its network namespace. Denied can still
 // be called. Close may be called more than once.
-func (a *Access) Close() error {
+func (a *Access) Close() error { return a.close() }
+
+// leave is Close. The gateway's own does the same for all.
+func (a *Access) leave() error {
 	g := a.gateway
 	if !g.enter() {
-		return nil // the gateway's Close does it
+		return g.Close()
 	}
 	defer g.active.Done()
 	g.mu.Lock()
-	mine := g.joined[a]
 	delete(g.joined, a)
 	g.mu.Unlock()
-	if !mine {
-		return nil
-	}
 	if err := a.remove(bounds.Default().Ending); err != nil {
 		return fmt.Errorf("egress: %w", err)
 	}
@@ -119,23 +148,28 @@ func (a *Access) Close() error {
 
 // remove ends the access, and removes its container.
 func (a *Access) remove(bound time.Duration) error {
+	g := a.gateway
 	defer owner.End(a.id)
+	defer func() {
+		g.mu.Lock()
+		g.runs--
+		g.mu.Unlock()
+	}()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), bound, fmt.Errorf("not removed within %v", bound))
 	defer cancel()
-	a.end(ctx)
-	return a.gateway.undo.Remove(ctx, cleanup.Container, a.Network())
+	a.finish(ctx)
+	return g.undo.Remove(ctx, cleanup.Container, a.Network())
 }
 
-// endTime bounds what the proxy is asked at the end of an access. With the container it ends
+// finishTime bounds what the proxy is asked at the end of an access. With the container it ends
 // in any case.
-const endTime = 3 * time.Second
+const finishTime = 3 * time.Second
 
-// end has the proxy end an access, and notes what was denied.
-func (a *Access) end(ctx context.Context) {
-	ctx, cancel := context.WithTimeoutCause(ctx, endTime, fmt.Errorf("no answer within %v", endTime))
+// finish has the proxy end an access, and notes what was denied. It is called once.
+func (a *Access) finish(ctx context.Context) {
+	a.finishing.Store(true)
+	ctx, cancel := context.WithTimeoutCause(ctx, finishTime, fmt.Errorf("no answer within %v", finishTime))
 	defer cancel()
-	denied, err := order[orders.Denials](ctx, a.gateway, "Close", a.id)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.left, a.denied, a.err = true, denied, err
+	a.denied, a.err = order[orders.Denials](ctx, a.gateway, "Close", a.id)
+	close(a.left)
 }

@@ -64,7 +64,7 @@ func (g *Gateway) makeProxy(ctx context.Context) (dockerx.Check, error) {
 
 // makeNamespace makes the container that holds the network namespace of a run.
 func (g *Gateway) makeNamespace(ctx context.Context, run string) (dockerx.Check, error) {
-	config := isolation.Config(g.image.ID, []string{"join", g.sockets(), run}, nil, "/", g.labelsOf(run), false)
+	config := isolation.Config(g.image.ID, []string{"join", g.sockets(), run}, nil, "/", labelsOf(run), false)
 	preset := g.engine.Limited(g.engine.Preset(), holderMemory, holderNanoCPUs, holderPIDs)
 	return g.createContainer(ctx, owner.EgressName(run), isolation.Offline(config), preset)
 }
@@ -81,9 +81,9 @@ func (g *Gateway) directory() string { return path.Join("/", g.name()) }
 // sockets is the directory with the proxy's socket, which belongs to its user.
 func (g *Gateway) sockets() string { return path.Join(g.directory(), "sockets") }
 
-func (g *Gateway) labelsOf(id string) map[string]string {
-	return owner.Labels(id, g.client.Time(g.engine, time.Now()).Add(expiry))
-}
+// labelsOf are those of what may be there as long as its process. Without it the containers end by
+// themselves.
+func labelsOf(id string) map[string]string { return owner.Labels(id, time.Time{}) }
 
 // createContainer makes a container of the gateway's, which removes itself when its program
 // ends. It returns what to ask about it before the start: whether the engine made what it was

@@ -41,12 +41,14 @@ type Gateway struct {
 
 	mu     sync.Mutex
 	joined map[*Access]bool
+	runs   int // that have joined, or are about to
 	closed bool
 	active sync.WaitGroup // joins and leaves
 }
 
-// A Sweep that cannot see this process leaves what a gateway has alone for a week.
-const expiry = 7 * 24 * time.Hour
+// maxRuns bounds the accesses of a gateway at a time: with the connections of each, the proxy has
+// no more descriptors than it may.
+const maxRuns = 30
 
 // Open starts a proxy, which lasts until Close. The image must be there.
 //
@@ -97,7 +99,7 @@ func (g *Gateway) open(ctx context.Context, o Options, p policy.Policy, where di
 	if err != nil {
 		return err
 	}
-	g.labels = g.labelsOf(g.id)
+	g.labels = labelsOf(g.id)
 	check, err := g.makeProxy(ctx)
 	if err != nil {
 		return err
@@ -118,9 +120,9 @@ func (g *Gateway) open(ctx context.Context, o Options, p policy.Policy, where di
 	return err
 }
 
-// Close ends the access of all runs, and removes the proxy. It may be called more than once. If
-// it takes longer than 27 seconds, or fails, the error names what may be left, which a
-// [sandbox.Runner.Sweep] removes.
+// Close ends the access of all runs, and removes the proxy. It returns within a minute, whatever
+// the engine does. The error names what may be left, which a [sandbox.Runner.Sweep] of a
+// process on the same machine removes. Close may be called more than once.
 func (g *Gateway) Close() error {
 	if err := g.close(); err != nil {
 		return fmt.Errorf("egress: %w", err)
@@ -150,7 +152,7 @@ func (g *Gateway) remove(bound time.Duration) error {
 	defer cancel()
 	var asked sync.WaitGroup
 	for a := range g.joined { // nobody changes it any more
-		asked.Go(func() { a.end(ctx) })
+		asked.Go(func() { a.finish(ctx) })
 	}
 	asked.Wait()
 	err := g.undo.Run(ctx)

@@ -22,7 +22,7 @@ func TestAllowed(t *testing.T) {
 	good, evil := server(t), server(t)
 	g, _ := open(t, context.Background(), good)
 	a := join(t, g)
-	fetch := fmt.Sprintf("wget -q -O - http://%s/; wget -q -O - http://%s/ || echo refused", good, evil)
+	fetch := fmt.Sprintf("exec 2>&1; wget -q -O - http://%s/; wget -q -O - http://%s/ || echo refused", good, evil)
 	want := "hello from " + good + "\nwget: server returned error: HTTP/1.1 403 Forbidden\nrefused\n"
 	require.Equal(t, want, output(t, shell(a, fetch)))
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox"
@@ -199,6 +200,41 @@ func TestCloseBesideJoins(t *testing.T) {
 	for _, id := range ids {
 		enginetest.AssertNothingLeft(t, id)
 	}
+}
+
+// A gateway that is full says so, and has room again when a run has left.
+func TestFull(t *testing.T) {
+	g, _ := open(t, context.Background(), "a.test:443")
+	a := join(t, g)
+	for g.reserve() {
+	}
+	_, err := g.Join(context.Background())
+	require.ErrorIs(t, err, ErrFull)
+	require.NoError(t, a.Close())
+	join(t, g)
+}
+
+// Whoever closes at the same time as another one returns when the end is reached.
+func TestClosesAtOnce(t *testing.T) {
+	g, id := open(t, context.Background(), "a.test:443")
+	run := owner.RandomID()
+	a, err := g.Join(owner.WithID(context.Background(), run))
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	for i := range 6 {
+		all.Go(func() {
+			if i%2 == 0 {
+				assert.NoError(t, g.Close())
+			} else {
+				assert.NoError(t, a.Close())
+			}
+			assert.Empty(t, enginetest.LeftOf(t, run))
+			_, _, err := a.Denied(context.Background())
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	enginetest.AssertNothingLeft(t, id)
 }
 
 // A proxy that does not answer any more does not keep anything from being removed.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/rpc"
 	"sync"
 	"time"
 
@@ -17,6 +18,9 @@ import (
 // order gives an order to the proxy and waits for its answer. The goroutine that waits for
 // nothing else ends at the latest with the stream.
 func order[Answer any](ctx context.Context, g *Gateway, what string, arg any) (answer Answer, err error) {
+	if ctx.Err() != nil {
+		return answer, context.Cause(ctx)
+	}
 	type outcome struct {
 		answer Answer
 		err    error
@@ -31,6 +35,9 @@ func order[Answer any](ctx context.Context, g *Gateway, what string, arg any) (a
 	defer cancel()
 	select {
 	case o := <-done:
+		if errors.Is(o.err, rpc.ErrShutdown) || errors.Is(o.err, io.ErrUnexpectedEOF) {
+			return answer, fmt.Errorf("the proxy has ended%s", g.said.text())
+		}
 		if o.err != nil {
 			err = fmt.Errorf("the proxy: %w%s", o.err, g.said.text())
 		}
@@ -73,8 +80,8 @@ func newInbox() *inbox {
 	return i
 }
 
-// maxInbox is more than the proxy ever answers at a time.
-const maxInbox = 4 << 20
+// maxInbox is more than the answers about all runs at once, which are 6 MiB.
+const maxInbox = 16 << 20
 
 func (i *inbox) Write(p []byte) (int, error) {
 	i.mu.Lock()

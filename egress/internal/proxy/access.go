@@ -24,7 +24,7 @@ const (
 	helloTime      = 10 * time.Second
 	dialTime       = 20 * time.Second
 	idleTime       = 5 * time.Minute // of a tunnel in which nothing goes either way
-	requestTime    = time.Hour
+	requestTime    = time.Hour       // of a request that is no tunnel
 	// The kernel would let a socket's buffers grow to megabytes, which count for the proxy.
 	socketBuffer = 128 << 10
 )
@@ -56,7 +56,8 @@ func newAccess(p policy.Policy, d dialer, l net.Listener) *access {
 	a := &access{policy: p, dialer: d, servers: make(chan struct{}, maxConnections), finished: make(chan struct{})}
 	a.life, a.end = context.WithCancel(context.Background())
 	a.forward = &httputil.ReverseProxy{
-		Rewrite: func(*httputil.ProxyRequest) {}, // the request names its own target
+		// The request names its own target, and its query is the server's to read.
+		Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.RawQuery = r.In.URL.RawQuery },
 		Transport: &http.Transport{
 			DialContext: a.dial, DisableCompression: true, MaxIdleConns: maxIdle, IdleConnTimeout: 30 * time.Second,
 			ResponseHeaderTimeout: idleTime, MaxResponseHeaderBytes: maxHeader,
@@ -107,7 +108,7 @@ func (a *access) enter() bool {
 // ServeHTTP takes one decision, for both ways in which a client can name its target.
 func (a *access) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !a.enter() {
-		return
+		panic(http.ErrAbortHandler) // a return would be an empty answer
 	}
 	defer a.active.Done()
 	name := r.URL.Host // the header Host does not count
@@ -129,17 +130,34 @@ func (a *access) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.deny(w, target, "it is not in the allow-list", "it is not in the allow-list")
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), requestTime)
-	defer cancel()
 	if r.Method == http.MethodConnect {
-		a.connect(ctx, w, host, target)
+		a.connect(r.Context(), w, host, target)
 		return
 	}
-	r = r.WithContext(ctx)
+	ctx, cancel := context.WithTimeout(r.Context(), requestTime)
+	defer cancel()
+	r = r.WithContext(context.WithValue(ctx, requestKey{}, ctx))
 	r.URL.Host, r.Host, r.URL.User = target, r.URL.Host, nil
 	r.Header.Del("Upgrade")
-	a.forward.ServeHTTP(w, r)
+	a.forward.ServeHTTP(finalOnly{w}, r)
 }
+
+// requestKey is the key of a request's context, which the HTTP client hands to dial as a value
+// alone.
+type requestKey struct{}
+
+// finalOnly drops what comes before the final answer: it is written by another goroutine than
+// "100 Continue" is, without a lock between them.
+type finalOnly struct{ http.ResponseWriter }
+
+func (w finalOnly) WriteHeader(code int) {
+	if code >= http.StatusOK {
+		w.ResponseWriter.WriteHeader(code)
+	}
+}
+
+// Unwrap is for http.ResponseController.
+func (w finalOnly) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // refuseUpgrade refuses a response after which other things than HTTP would follow, which
 // nobody could decide about.
@@ -150,18 +168,23 @@ func refuseUpgrade(r *http.Response) error {
 	return nil
 }
 
-// dial connects to a target that was allowed by its name, if there is a slot. The dial does not
-// outlast the access, whatever becomes of the request: the HTTP client goes on with it.
+// dial connects to a target that was allowed by its name, when there is a slot. The dial ends
+// with its request, with which the HTTP client would not end it, and with the access.
 func (a *access) dial(ctx context.Context, network, target string) (net.Conn, error) {
-	select {
-	case a.servers <- struct{}{}:
-	default:
-		return nil, errBusy
+	if !a.enter() {
+		return nil, net.ErrClosed
 	}
-	free := sync.OnceFunc(func() { <-a.servers })
+	defer a.active.Done()
 	bound, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	defer context.AfterFunc(a.life, cancel)()
+	if request, ok := ctx.Value(requestKey{}).(context.Context); ok {
+		defer context.AfterFunc(request, cancel)()
+	}
+	if err := a.takeSlot(bound); err != nil {
+		return nil, err
+	}
+	free := sync.OnceFunc(func() { <-a.servers })
 	conn, err := a.dialer(bound, network, target)
 	if err != nil {
 		free()
@@ -171,7 +194,21 @@ func (a *access) dial(ctx context.Context, network, target string) (net.Conn, er
 	return serverConn{conn, free}, nil
 }
 
-var errBusy = errors.New("there are too many connections to servers")
+// takeSlot waits for a slot. Idle connections give theirs back.
+func (a *access) takeSlot(ctx context.Context) error {
+	select {
+	case a.servers <- struct{}{}:
+		return nil
+	default:
+		a.forward.Transport.(*http.Transport).CloseIdleConnections()
+	}
+	select {
+	case a.servers <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return errors.New("there are too many connections to servers")
+	}
+}
 
 // serverConn has one of the slots for servers.
 type serverConn struct {

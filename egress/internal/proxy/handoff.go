@@ -162,7 +162,7 @@ func (h *handoffs) take(run string, givenUp <-chan struct{}) (*handoff, error) {
 		case <-givenUp:
 			return nil, errGivenUp
 		case <-late:
-			return nil, fmt.Errorf("the network namespace of run %s has not come within %v", run, handTime)
+			return nil, fmt.Errorf("the network namespace of run %s has not come within %v, or has ended", run, handTime)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"time"
@@ -16,7 +15,8 @@ import (
 const maxHello = 64 << 10
 
 // readHello reads the first message of a TLS client, and returns what was read, and the name
-// of the server in it; "" = it has none. It is crypto/tls that reads it.
+// of the server in it; "" = it has none. It is crypto/tls that reads it. Errors do not differ
+// from one connection to the next.
 func readHello(r io.Reader) (read []byte, name string, err error) {
 	var seen bytes.Buffer
 	found := false
@@ -29,10 +29,10 @@ func readHello(r io.Reader) (read []byte, name string, err error) {
 	switch {
 	case found:
 		return seen.Bytes(), name, nil
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, "", errors.New("it ended early")
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(net.Error)):
+		return seen.Bytes(), "", errors.New("it ended early")
 	}
-	return nil, "", fmt.Errorf("it is not TLS: %w", err)
+	return seen.Bytes(), "", errors.New("it is not TLS")
 }
 
 var errSeen = errors.New("seen")

@@ -82,6 +82,11 @@ func (p *Proxy) Open(run string, _ *struct{}) error {
 	p.accesses[run] = s
 	go func() { // the container ends in any case
 		<-got.lost
+		p.mu.Lock()
+		if p.accesses[run] == s {
+			delete(p.accesses, run)
+		}
+		p.mu.Unlock()
 		s.end()
 	}()
 	return nil

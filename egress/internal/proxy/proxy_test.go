@@ -252,6 +252,50 @@ func TestTunnel(t *testing.T) {
 	}
 }
 
+// clientHello is the first message of a TLS client.
+func clientHello(t *testing.T, name string) []byte {
+	t.Helper()
+	client, server := net.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tls.Client(client, &tls.Config{ServerName: name}).Handshake()
+	}()
+	hello := make([]byte, 64<<10)
+	n, err := server.Read(hello)
+	require.NoError(t, err)
+	server.Close()
+	<-done
+	return hello[:n]
+}
+
+// A client that sends no more still gets the answer.
+func TestHalfClosedTunnel(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	hello := clientHello(t, "good.test")
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		got, _ := io.ReadAll(conn) // to its end
+		for range 100 {
+			conn.Write(got)
+		}
+	}()
+	target := "good.test:" + port(l.Addr().String())
+	at, _ := serve(t, reachable(target), newNames(t, all))
+	conn := tunnel(t, at, target)
+	conn.Write(append(hello, "more"...))
+	conn.(*net.TCPConn).CloseWrite()
+	got, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.Len(t, got, 100*(len(hello)+4))
+}
+
 // Not a byte of a tunnel that begins otherwise reaches the server.
 func TestTunnelsThatAreNotForTheServer(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -378,6 +422,71 @@ func TestUpgrades(t *testing.T) {
 	require.Contains(t, got, "502 Bad Gateway")
 	require.Empty(t, <-asked)
 	a.close()
+}
+
+// The query is the server's to read, whatever its form.
+func TestQueriesAsTheyAre(t *testing.T) {
+	server := echo(t)
+	target := "good.test:" + port(server.Listener.Addr().String())
+	at, _ := serve(t, reachable(target), newNames(t, all))
+	for _, query := range []string{"p=x.git;a=snapshot;h=1", "b=1&a=2&a=1", "x=%zz", "a;b&c"} {
+		require.Contains(t, ask(t, at, "GET http://"+target+"/?"+query+" HTTP/1.1\r\nHost: x\r\n\r\n"), "GET /?"+query+" host=")
+	}
+}
+
+// What comes before a server's final answer is not passed on.
+func TestInformationalAnswers(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for range 4 {
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+		body, _ := io.ReadAll(r.Body)
+		w.WriteHeader(http.StatusCreated)
+		w.Write(body)
+	}))
+	defer server.Close()
+	target := "good.test:" + port(server.Listener.Addr().String())
+	at, _ := serve(t, reachable(target), newNames(t, all))
+	for range 20 {
+		got := ask(t, at, "POST http://"+target+"/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody")
+		require.Contains(t, got, "201 Created")
+		require.Contains(t, got, "\r\n\r\nbody")
+	}
+}
+
+// Neither an access that ends nor a client that says nothing is a denial.
+func TestWhatIsNoDenial(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	target := "good.test:" + port(l.Addr().String())
+	at, a := serve(t, reachable(target), newNames(t, all))
+	said := tunnel(t, at, target)
+	said.Close()
+	waiting := tunnel(t, at, target)
+	io.WriteString(waiting, "\x16")
+	a.close()
+	list, more := a.denials.all()
+	require.Empty(t, list)
+	require.Zero(t, more)
+}
+
+// Idle connections to servers give way to those that are wanted.
+func TestIdleConnectionsGiveWay(t *testing.T) {
+	server := echo(t)
+	p := port(server.Listener.Addr().String())
+	at, a := serve(t, reachable("*.good.test:"+p), newNames(t, all))
+	for i := range maxIdle {
+		require.Contains(t, ask(t, at, fmt.Sprintf("GET http://%d.good.test:%s/ HTTP/1.1\r\nHost: x\r\n\r\n", i, p)), "200 OK")
+	}
+	require.Len(t, a.servers, maxIdle)
+	for range maxConnections - maxIdle {
+		a.servers <- struct{}{}
+	}
+	require.Contains(t, ask(t, at, "GET http://other.good.test:"+p+"/ HTTP/1.1\r\nHost: x\r\n\r\n"), "200 OK")
+	for range maxConnections - maxIdle {
+		<-a.servers
+	}
 }
 
 // A client that goes away leaves no connection to a server behind that is not counted.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -25,13 +26,22 @@ func (a *access) connect(ctx context.Context, w http.ResponseWriter, host, targe
 		return
 	}
 	defer client.Close()
-	stop := context.AfterFunc(ctx, func() { client.Close(); server.Close() })
-	defer stop()
+	defer server.Close() // whose slot is free before the client can ask again
+	// The request's context would end when the client says that it sends no more.
+	defer context.AfterFunc(a.life, func() { client.Close(); server.Close() })()
+	early, err := buffered.Reader.Peek(buffered.Reader.Buffered())
+	if err != nil {
+		return
+	}
+	fromClient := io.MultiReader(bytes.NewReader(early), client)
 	client.SetDeadline(time.Now().Add(helloTime))
 	if _, err := io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
 		return
 	}
-	hello, name, err := readHello(buffered)
+	hello, name, err := readHello(fromClient)
+	if a.life.Err() != nil || len(hello) == 0 {
+		return // the access ends, or the client has sent nothing
+	}
 	if err == nil && name != host && !(name == "" && isAddress(host)) {
 		err = fmt.Errorf("it names the server %q", name)
 	}
@@ -43,7 +53,7 @@ func (a *access) connect(ctx context.Context, w http.ResponseWriter, host, targe
 		return
 	}
 	client.SetDeadline(time.Time{})
-	pass(client, buffered, server)
+	pass(client, fromClient, server)
 }
 
 func isAddress(host string) bool {
