@@ -54,7 +54,7 @@ func (p *plan) join(ctx context.Context, bad *validate.FieldErrors, field, name 
 	}
 	id, err := client.CheckNamespace(ctx, name, func(labels map[string]string) bool { return owner.Ours(name, labels) })
 	if err != nil {
-		bad.Add("%s %w; join the gateway again", field, err)
+		bad.Add("%s %w; join the gateway again, and use the engine that it is on", field, err)
 		return
 	}
 	if p.joined == nil {

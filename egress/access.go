@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -36,8 +37,9 @@ var (
 	ErrFull = errors.New("the gateway is full")
 )
 
-// Join makes an access, which lasts until its Close or that of the gateway. If the error says
-// that something may be left, the gateway's Close removes it.
+// Join makes an access, which lasts until its Close or that of the gateway. When ctx ends, it
+// returns within 35 seconds, and what it made is removed. If the error says that something may be
+// left, the gateway's Close removes it.
 func (g *Gateway) Join(ctx context.Context) (*Access, error) {
 	if !g.enter() {
 		return nil, ErrClosed
@@ -78,6 +80,20 @@ func (a *Access) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	stream, err := a.gateway.client.Attach(ctx, a.Network(), false)
+	if err != nil {
+		return err
+	}
+	var said tail
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan struct{})
+	go func() { // until the stream ends
+		defer close(ended)
+		stream.Demultiplex(io.Discard, &said)
+		cancel(fmt.Errorf("the program that holds the network namespace has ended%s", said.text()))
+	}()
+	defer func() { stream.Close(); <-ended }()
 	if err := a.gateway.client.Start(ctx, a.Network(), check); err != nil {
 		return err
 	}
@@ -126,8 +142,8 @@ func (a *Access) Denied(ctx context.Context) (list []Denial, more int, err error
 	return list, got.More, nil
 }
 
-// Close ends all connections of the run, and removes its network namespace. Denied can still
-// be called. Close may be called more than once.
+// Close ends all connections of the run, and the proxy's part in its network namespace, which ends
+// with the run: close the access after it. Denied can still be called. Close may be called more than once.
 func (a *Access) Close() error { return a.close() }
 
 // leave is Close. The gateway's own does the same for all.

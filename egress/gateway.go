@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/rpc"
 	"net/rpc/jsonrpc"
+	"reflect"
 	"sync"
 	"time"
 
@@ -46,11 +47,13 @@ type Gateway struct {
 	active sync.WaitGroup // joins and leaves
 }
 
-// maxRuns bounds the accesses of a gateway at a time: with the connections of each, the proxy has
-// no more descriptors than it may.
-const maxRuns = 30
+// maxRuns bounds the accesses of a gateway at a time. The proxy may have 4096 descriptors; each
+// access takes up to 64 for clients, twice as many for servers while it asks for their
+// addresses, and two more.
+const maxRuns = 20
 
-// Open starts a proxy, which lasts until Close. The image must be there.
+// Open starts a proxy, which lasts until Close. The image must be there. When ctx ends, it returns
+// within 35 seconds, and what it made is removed.
 //
 // The gateway needs Docker, with the runtime runc: with Podman, and where the engine's default
 // is another runtime, the error wraps [ErrUnsupported].
@@ -88,8 +91,11 @@ func (g *Gateway) open(ctx context.Context, o Options, p policy.Policy, where di
 	if g.engine, err = g.client.Connect(ctx); err != nil {
 		return where.Explain(err, dockerx.Unreachable(err))
 	}
-	if g.engine.Podman || g.engine.DefaultRuntime != usualRuntime {
+	switch {
+	case g.engine.Podman || g.engine.DefaultRuntime != usualRuntime:
 		return fmt.Errorf("%w: a gateway needs Docker with %q as its default runtime", ErrUnsupported, usualRuntime)
+	case g.engine.SELinux:
+		return fmt.Errorf("%w: with SELinux (dockerd --selinux-enabled) one container cannot hand a socket to another", ErrUnsupported)
 	}
 	ref := cmp.Or(o.Image, DefaultImage)
 	g.image, err = g.client.EnsureImage(ctx, dockerx.Want{Ref: ref, Policy: dockerx.PullNever}, g.engine)
@@ -116,13 +122,17 @@ func (g *Gateway) open(ctx context.Context, o Options, p policy.Policy, where di
 	if err := g.client.Start(ctx, g.name(), check); err != nil {
 		return err
 	}
-	_, err = order[struct{}](ctx, g, "Begin", p)
+	understood, err := order[policy.Policy](ctx, g, "Begin", p)
+	if err == nil && !reflect.DeepEqual(understood, p) {
+		return fmt.Errorf("the image %q is of another version than this package; make it again", ref)
+	}
 	return err
 }
 
-// Close ends the access of all runs, and removes the proxy. It returns within a minute, whatever
-// the engine does. The error names what may be left, which a [sandbox.Runner.Sweep] of a
-// process on the same machine removes. Close may be called more than once.
+// Close ends the access of all runs, and removes the proxy. It returns within 65 seconds, whatever
+// the engine does. The error names what may be left, which a [sandbox.Runner.Sweep] removes that
+// can see that this process has ended: on Linux, on the same machine, before it starts again, and
+// in the same PID namespace. Close may be called more than once.
 func (g *Gateway) Close() error {
 	if err := g.close(); err != nil {
 		return fmt.Errorf("egress: %w", err)

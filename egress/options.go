@@ -32,7 +32,7 @@ type Options struct {
 // Denial is a target that a job asked for and that was refused. Those that were allowed and
 // did not answer are not among them.
 type Denial struct {
-	Target string // its host and port
+	Target string // its host and port, or "" of what has no target; the job's text, in printable ASCII
 	Reason string // such as that it is not in the allow-list
 	Count  int    // how often
 }

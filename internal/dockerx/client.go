@@ -134,6 +134,8 @@ type Engine struct {
 	Podman bool
 	// Rootless tells that a user runs it who is not root.
 	Rootless bool
+	// SELinux tells that it separates containers by SELinux.
+	SELinux bool
 
 	ahead time.Duration // of its clock, before this machine's
 }

@@ -82,7 +82,7 @@ func (c *Client) ask(ctx context.Context, api *client.Client, podman *atomic.Boo
 		CPUs: info.NCPU, Architecture: goArch(info.Architecture), RootDir: info.DockerRootDir,
 		Enforces: limitsOf(info), CountsSwap: info.SwapLimit, Seccomp: seccompOf(info.SecurityOptions),
 		Runtimes: runtimesOf(info), DefaultRuntime: info.DefaultRuntime,
-		Podman: podman.Load(), Rootless: slices.Contains(info.SecurityOptions, "name=rootless"),
+		Podman: podman.Load(), Rootless: slices.Contains(info.SecurityOptions, "name=rootless"), SELinux: slices.Contains(info.SecurityOptions, "name=selinux"),
 	}
 	// Podman takes what is behind "seccomp=" for the name of a file.
 	e.TakesProfile = !e.Podman && takesProfile(info.ServerVersion)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/synchestra-io/sandbox/egress/internal/proxy"
 )
@@ -19,9 +20,14 @@ func main() {
 	}
 }
 
+// memoryLimit is less than what the container may have, where the kernel's memory for connections
+// counts, too.
+const memoryLimit = 700 << 20
+
 func run(args []string) error {
 	switch {
 	case len(args) == 2 && args[0] == "serve":
+		debug.SetMemoryLimit(memoryLimit)
 		return proxy.Serve(stdio{}, args[1])
 	case len(args) == 3 && args[0] == "join":
 		return proxy.Join(args[1], args[2])

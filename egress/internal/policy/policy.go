@@ -20,6 +20,15 @@ type Policy struct {
 	// Private are the ranges of addresses that are not public and may be reached all the
 	// same.
 	Private []netip.Prefix
+
+	own []netip.Prefix // refused unless private
+}
+
+// Without is the policy of a proxy with addresses in these ranges. They are refused, unless they are
+// among Private.
+func (p Policy) Without(own []netip.Prefix) Policy {
+	p.own = own
+	return p
 }
 
 // Check refuses entries that would never allow anything, or more than they seem to.
@@ -147,7 +156,8 @@ var ErrAddress = errors.New("the address is not public")
 // Dials refuses addresses that are neither public nor among those that were named.
 func (p Policy) Dials(ip netip.Addr) error {
 	ip = ip.Unmap().WithZone("")
-	if slices.ContainsFunc(p.Private, func(r netip.Prefix) bool { return r.Contains(ip) }) || public(ip) {
+	in := func(r netip.Prefix) bool { return r.Contains(ip) }
+	if slices.ContainsFunc(p.Private, in) || public(ip) && !slices.ContainsFunc(p.own, in) {
 		return nil
 	}
 	return fmt.Errorf("%w: %v", ErrAddress, ip)

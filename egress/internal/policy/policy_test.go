@@ -113,3 +113,14 @@ func TestAddresses(t *testing.T) {
 	require.ErrorIs(t, p.Control("tcp", "127.0.0.1:80", nil), ErrAddress)
 	require.NoError(t, p.Control("tcp", "10.1.0.1:80", nil))
 }
+
+// A proxy's own networks can have public addresses, which are the host's and the neighbours'.
+func TestOwnNetworks(t *testing.T) {
+	own := []netip.Prefix{netip.MustParsePrefix("2606:4700:1::/64"), netip.MustParsePrefix("9.9.9.0/24")}
+	p := Policy{Private: []netip.Prefix{netip.MustParsePrefix("9.9.9.9/32")}}.Without(own)
+	for text, want := range map[string]bool{
+		"2606:4700:1::1": false, "9.9.9.1": false, "::ffff:9.9.9.1": false, "9.9.9.9": true, "2606:4700:2::1": true, "9.9.8.1": true,
+	} {
+		require.Equal(t, want, p.Dials(netip.MustParseAddr(text)) == nil, text)
+	}
+}

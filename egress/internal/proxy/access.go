@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/http/httputil"
+	"net/textproto"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,10 +18,12 @@ import (
 
 // What one access may take.
 const (
-	maxConnections = 64 // of clients, and as many to servers
-	maxIdle        = 16 // of those to servers, without a request
-	maxBytes       = 64 << 30
-	maxHeader      = 64 << 10
+	maxConnections = 64       // of clients, and as many to servers
+	maxIdle        = 16       // of those to servers, without a request
+	maxBytes       = 64 << 30 // with clients and with servers, both ways
+	maxHeader      = 16 << 10
+	maxFields      = 100 // of a header, each of which takes more memory than it has bytes
+	maxEarly       = 10  // answers before the final one
 	headerTime     = 30 * time.Second
 	helloTime      = 10 * time.Second
 	dialTime       = 20 * time.Second
@@ -39,7 +43,7 @@ type access struct {
 	forward  *httputil.ReverseProxy
 	end      context.CancelFunc // of all that is under way
 	life     context.Context
-	bytes    atomic.Int64 // that went through, both ways
+	bytes    atomic.Int64 // that came and went
 	denials  denials
 	finished chan struct{} // closed when the server has ended
 	once     sync.Once     // of close
@@ -62,7 +66,7 @@ func newAccess(p policy.Policy, d dialer, l net.Listener) *access {
 			DialContext: a.dial, DisableCompression: true, MaxIdleConns: maxIdle, IdleConnTimeout: 30 * time.Second,
 			ResponseHeaderTimeout: idleTime, MaxResponseHeaderBytes: maxHeader,
 		},
-		ModifyResponse: refuseUpgrade,
+		ModifyResponse: check,
 		ErrorHandler:   a.refuse,
 		FlushInterval:  -1,
 		ErrorLog:       discard,
@@ -71,7 +75,7 @@ func newAccess(p policy.Policy, d dialer, l net.Listener) *access {
 		Handler: a, ReadHeaderTimeout: headerTime, IdleTimeout: time.Minute, MaxHeaderBytes: maxHeader, ErrorLog: discard,
 		BaseContext: func(net.Listener) context.Context { return a.life },
 	}
-	a.listener = &limitedListener{Listener: l, used: &a.bytes, open: map[*countedConn]struct{}{}}
+	a.listener = &limitedListener{Listener: l, spent: a.spent, open: map[*countedConn]struct{}{}}
 	go func() { // close waits for it
 		defer close(a.finished)
 		a.server.Serve(a.listener)
@@ -95,6 +99,17 @@ func (a *access) close() {
 	a.forward.Transport.(*http.Transport).CloseIdleConnections()
 }
 
+// spent counts bytes, and tells whether the access has had its share.
+func (a *access) spent(n int) bool {
+	used := a.bytes.Add(int64(n))
+	if used > maxBytes && used-int64(n) <= maxBytes {
+		a.denials.add("", errSpent.Error())
+	}
+	return used > maxBytes
+}
+
+var errSpent = fmt.Errorf("the limit of %d GiB is reached", maxBytes>>30)
+
 // enter counts a request, unless the access is closed.
 func (a *access) enter() bool {
 	a.mu.Lock()
@@ -111,18 +126,23 @@ func (a *access) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // a return would be an empty answer
 	}
 	defer a.active.Done()
+	// A body that does not come ends with its request.
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestTime))
 	name := r.URL.Host // the header Host does not count
 	switch {
+	case fields(r.Header) > maxFields:
+		answer(w, fmt.Sprintf("the header has more than %d fields", maxFields), http.StatusRequestHeaderFieldsTooLarge)
+		return
 	case name != "" && r.Method == http.MethodConnect:
 	case name == "" || r.URL.Scheme != "http":
-		http.Error(w, "this is a proxy, for CONNECT and for addresses with http://", http.StatusBadRequest)
+		answer(w, "this is a proxy, for CONNECT and for addresses with http://", http.StatusBadRequest)
 		return
 	case r.URL.Port() == "":
 		name = policy.Join(policy.Host(r.URL.Hostname()), 80)
 	}
 	host, port, err := policy.Split(name)
 	if err != nil {
-		http.Error(w, fmt.Sprintf("the target %q %v", name, err), http.StatusBadRequest)
+		answer(w, fmt.Sprintf("the target %q %v", name, err), http.StatusBadRequest)
 		return
 	}
 	target := policy.Join(host, port)
@@ -131,12 +151,13 @@ func (a *access) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodConnect {
+		clear(r.Header) // which would stay as long as the tunnel
 		a.connect(r.Context(), w, host, target)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), requestTime)
 	defer cancel()
-	r = r.WithContext(context.WithValue(ctx, requestKey{}, ctx))
+	r = r.WithContext(httptrace.WithClientTrace(context.WithValue(ctx, requestKey{}, ctx), boundEarly()))
 	r.URL.Host, r.Host, r.URL.User = target, r.URL.Host, nil
 	r.Header.Del("Upgrade")
 	a.forward.ServeHTTP(finalOnly{w}, r)
@@ -159,13 +180,34 @@ func (w finalOnly) WriteHeader(code int) {
 // Unwrap is for http.ResponseController.
 func (w finalOnly) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// refuseUpgrade refuses a response after which other things than HTTP would follow, which
-// nobody could decide about.
-func refuseUpgrade(r *http.Response) error {
-	if r.StatusCode == http.StatusSwitchingProtocols {
+// boundEarly ends a request whose server answers again and again without a final answer.
+func boundEarly() *httptrace.ClientTrace {
+	early := 0
+	return &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error {
+		if early++; early > maxEarly {
+			return errors.New("the server does not come to its final answer")
+		}
+		return nil
+	}}
+}
+
+// check refuses a response after which other things than HTTP would follow, which nobody could
+// decide about, and one whose header has too much.
+func check(r *http.Response) error {
+	switch {
+	case r.StatusCode == http.StatusSwitchingProtocols:
 		return errors.New("the server wants to go on with another protocol")
+	case fields(r.Header) > maxFields:
+		return fmt.Errorf("the header has more than %d fields", maxFields)
 	}
 	return nil
+}
+
+func fields(h http.Header) (n int) {
+	for _, values := range h {
+		n += len(values)
+	}
+	return n
 }
 
 // dial connects to a target that was allowed by its name, when there is a slot. The dial ends
@@ -191,7 +233,7 @@ func (a *access) dial(ctx context.Context, network, target string) (net.Conn, er
 		return nil, err
 	}
 	shrink(conn)
-	return serverConn{conn, free}, nil
+	return serverConn{conn, a.listener, free}, nil
 }
 
 // takeSlot waits for a slot. Idle connections give theirs back.
@@ -210,24 +252,6 @@ func (a *access) takeSlot(ctx context.Context) error {
 	}
 }
 
-// serverConn has one of the slots for servers.
-type serverConn struct {
-	net.Conn
-	free func()
-}
-
-func (c serverConn) Close() error {
-	defer c.free()
-	return c.Conn.Close()
-}
-
-func (c serverConn) CloseWrite() error {
-	if half, ok := c.Conn.(*net.TCPConn); ok {
-		return half.CloseWrite()
-	}
-	return nil
-}
-
 // refuse answers a request that could not be carried out.
 func (a *access) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	a.unreachable(w, r.URL.Host, err)
@@ -240,11 +264,17 @@ func (a *access) unreachable(w http.ResponseWriter, target string, err error) {
 		a.deny(w, target, err.Error(), policy.ErrAddress.Error())
 		return
 	}
-	http.Error(w, target+" cannot be reached", http.StatusBadGateway)
+	answer(w, target+" cannot be reached", http.StatusBadGateway)
 }
 
 // deny tells the caller why, and the client what it may know of that.
 func (a *access) deny(w http.ResponseWriter, target, why, told string) {
 	a.denials.add(target, why)
-	http.Error(w, fmt.Sprintf("%s is not allowed: %s", target, told), http.StatusForbidden)
+	answer(w, fmt.Sprintf("%s is not allowed: %s", target, told), http.StatusForbidden)
+}
+
+// answer is the proxy's own answer. It does not wait for the rest of the request.
+func answer(w http.ResponseWriter, text string, status int) {
+	w.Header().Set("Connection", "close")
+	http.Error(w, text, status)
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"strconv"
 	"strings"
 	"sync"
 
@@ -43,9 +44,13 @@ func (d *denials) all() ([]orders.Denial, int) {
 	return append([]orders.Denial(nil), d.list...), d.more
 }
 
+// clip bounds a text, and quotes it if it could be more than one when it is shown.
 func clip(s string) string {
 	if len(s) > maxText {
-		s = s[:maxText] + "…"
+		s = s[:maxText] + "..."
 	}
-	return strings.ToValidUTF8(s, "?")
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return strconv.QuoteToASCII(s)
+	}
+	return s
 }

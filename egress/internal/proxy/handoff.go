@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +29,9 @@ const nameLength = 32
 // namespace any more. So the proxy has a socket there, and no network: nothing is
 // routed from one to the other.
 func Join(dir, run string) error {
-	l, err := net.Listen("tcp4", orders.Address)
+	var listen net.ListenConfig
+	listen.SetMultipathTCP(false) // each connection would be several
+	l, err := listen.Listen(context.Background(), "tcp4", orders.Address)
 	if err != nil {
 		return err
 	}

@@ -6,27 +6,27 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"time"
-
-	"github.com/synchestra-io/sandbox/egress/internal/policy"
 )
 
 // maxHello is more than any client's first message has.
 const maxHello = 64 << 10
 
 // readHello reads the first message of a TLS client, and returns what was read, and the name
-// of the server in it; "" = it has none. It is crypto/tls that reads it. Errors do not differ
-// from one connection to the next.
+// of the server in it, in small letters; "" = it has none. It is crypto/tls that reads it. Errors
+// do not differ from one connection to the next.
 func readHello(r io.Reader) (read []byte, name string, err error) {
 	var seen bytes.Buffer
 	found := false
 	config := &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
-		found, name = true, policy.Host(h.ServerName)
+		found, name = true, strings.ToLower(h.ServerName)
 		return nil, errSeen
 	}}
 	from := io.TeeReader(io.LimitReader(r, maxHello), &seen)
 	err = tls.Server(readOnly{from}, config).Handshake()
 	switch {
+	case len(seen.Bytes()) > 0 && seen.Bytes()[0] != handshake: // but an alert, say
 	case found:
 		return seen.Bytes(), name, nil
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(net.Error)):
@@ -34,6 +34,9 @@ func readHello(r io.Reader) (read []byte, name string, err error) {
 	}
 	return seen.Bytes(), "", errors.New("it is not TLS")
 }
+
+// handshake is the type of a TLS record (RFC 8446, section 5.1).
+const handshake = 22
 
 var errSeen = errors.New("seen")
 

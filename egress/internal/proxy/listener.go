@@ -1,12 +1,10 @@
 package proxy
 
 import (
-	"errors"
 	"io"
 	"log"
 	"net"
 	"sync"
-	"sync/atomic"
 )
 
 var discard = log.New(io.Discard, "", 0)
@@ -15,7 +13,7 @@ var discard = log.New(io.Discard, "", 0)
 // are the same client's.
 type limitedListener struct {
 	net.Listener
-	used *atomic.Int64
+	spent func(bytes int) bool
 
 	mu   sync.Mutex
 	open map[*countedConn]struct{}
@@ -64,25 +62,25 @@ type countedConn struct {
 	listener *limitedListener
 }
 
-var errSpent = errors.New("the limit of bytes is reached")
-
 func (c *countedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if c.listener.used.Add(int64(n)) > maxBytes {
+	if c.listener.spent(n) {
 		return n, errSpent
 	}
 	return n, err
 }
 
 func (c *countedConn) Write(p []byte) (int, error) {
-	if c.listener.used.Add(int64(len(p))) > maxBytes {
+	if c.listener.spent(len(p)) {
 		return 0, errSpent
 	}
 	return c.Conn.Write(p)
 }
 
-func (c *countedConn) CloseWrite() error {
-	if half, ok := c.Conn.(*net.TCPConn); ok {
+func (c *countedConn) CloseWrite() error { return closeWrite(c.Conn) }
+
+func closeWrite(conn net.Conn) error {
+	if half, ok := conn.(*net.TCPConn); ok {
 		return half.CloseWrite()
 	}
 	return nil
@@ -92,6 +90,36 @@ func (c *countedConn) Close() error {
 	c.listener.mu.Lock()
 	delete(c.listener.open, c)
 	c.listener.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// serverConn has one of the slots for servers. What it carries counts, too: not all of it reaches
+// the client.
+type serverConn struct {
+	net.Conn
+	listener *limitedListener
+	free     func()
+}
+
+func (c serverConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.listener.spent(n) {
+		return n, errSpent
+	}
+	return n, err
+}
+
+func (c serverConn) Write(p []byte) (int, error) {
+	if c.listener.spent(len(p)) {
+		return 0, errSpent
+	}
+	return c.Conn.Write(p)
+}
+
+func (c serverConn) CloseWrite() error { return closeWrite(c.Conn) }
+
+func (c serverConn) Close() error {
+	defer c.free()
 	return c.Conn.Close()
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/rpc"
 	"net/rpc/jsonrpc"
 	"sync"
@@ -39,8 +40,14 @@ func (s *served) end() {
 	s.from.close()
 }
 
-// Begin is the first order. It sets the policy, and lets namespaces come.
-func (p *Proxy) Begin(order policy.Policy, _ *struct{}) error {
+// Begin is the first order. It sets the policy, and lets namespaces come. The answer is the
+// policy as it was understood. What has an address in the proxy's own networks is refused
+// whatever that is: a public one is the host's, or a neighbour's.
+func (p *Proxy) Begin(order policy.Policy, understood *policy.Policy) error {
+	own, err := ownNetworks()
+	if err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.dialer != nil {
@@ -49,9 +56,20 @@ func (p *Proxy) Begin(order policy.Policy, _ *struct{}) error {
 	if err := p.handoffs.accept(p.dir); err != nil {
 		return err
 	}
-	p.policy, p.dialer = order, dialerBy(&net.Resolver{PreferGo: true}, order)
+	*understood = order
+	p.policy, p.dialer = order, dialerBy(&net.Resolver{PreferGo: true}, order.Without(own))
 	p.opening, p.accesses = map[string]chan struct{}{}, map[string]*served{}
 	return nil
+}
+
+func ownNetworks() (own []netip.Prefix, err error) {
+	addresses, err := net.InterfaceAddrs()
+	for _, a := range addresses {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
+			own = append(own, prefix.Masked())
+		}
+	}
+	return own, err
 }
 
 // Open serves a run, when its namespace has come, and until Close or the end of its container.

@@ -301,36 +301,35 @@ func TestTunnelsThatAreNotForTheServer(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
-	var reached atomic.Int64
+	reached := make(chan int64)
 	go func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go func() {
-				n, _ := io.Copy(io.Discard, conn)
-				reached.Add(n)
-				conn.Close()
-			}()
+			n, _ := io.Copy(io.Discard, conn)
+			conn.Close()
+			reached <- n
 		}
 	}()
 	target := "good.test:" + port(l.Addr().String())
 	at, a := serve(t, reachable(target), newNames(t, all))
 	for _, first := range []string{
 		"GET / HTTP/1.1\r\nHost: good.test\r\n\r\n", "SSH-2.0-x\r\n", "\x16\x03\x01\xff\xff" + strings.Repeat("x", 70_000), "\x16",
+		"\x15\x03\x01\x00\x02\x01\x5a" + string(clientHello(t, "good.test")), // behind a warning
 	} {
 		conn := tunnel(t, at, target)
 		io.WriteString(conn, first)
 		conn.(*net.TCPConn).CloseWrite()
 		got, _ := io.ReadAll(conn)
 		require.Empty(t, got, "%q", first[:1])
+		require.Zero(t, <-reached)
 	}
-	for _, name := range []string{"evil.test", "a.good.test", "good.test.evil.test"} {
+	for _, name := range []string{"evil.test", "a.good.test", "good.test.evil.test", "[good.test", ""} {
 		require.Error(t, tls.Client(tunnel(t, at, target), &tls.Config{ServerName: name, InsecureSkipVerify: true}).Handshake(), name)
+		require.Zero(t, <-reached)
 	}
-	require.Error(t, tls.Client(tunnel(t, at, target), &tls.Config{InsecureSkipVerify: true}).Handshake(), "no name")
-	require.Zero(t, reached.Load())
 	list, _ := a.denials.all()
 	text := fmt.Sprint(list)
 	require.Contains(t, text, "not TLS")
@@ -489,34 +488,70 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 	}
 }
 
-// A client that goes away leaves no connection to a server behind that is not counted.
+// A dial waits for a slot, and not for ever.
 func TestServersAreBounded(t *testing.T) {
+	at, a := serve(t, reachable("good.test:80"), newNames(t, all))
+	for range maxConnections {
+		a.servers <- struct{}{}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := a.dial(ctx, "tcp", at)
+	require.ErrorContains(t, err, "too many connections to servers")
+	<-a.servers
+	conn, err := a.dial(t.Context(), "tcp", at)
+	require.NoError(t, err)
+	require.Len(t, a.servers, maxConnections)
+	conn.Close()
+	require.Len(t, a.servers, maxConnections-1)
+}
+
+// Clients come and go, and a dial ends with its client.
+func TestDialsEndWithTheirClients(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer l.Close()
-	var open, most atomic.Int64
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			most.Store(max(most.Load(), open.Add(1)))
-			go func() {
-				io.Copy(io.Discard, conn)
-				open.Add(-1)
-				conn.Close()
-			}()
-		}
-	}()
-	at, a := serve(t, reachable("*.good.test:"+port(l.Addr().String())), newNames(t, all))
-	for i := range 4 * maxConnections {
-		conn, err := net.Dial("tcp", at)
-		require.NoError(t, err)
-		fmt.Fprintf(conn, "GET http://%d.good.test:%s/ HTTP/1.1\r\nHost: x\r\n\r\n", i, port(l.Addr().String()))
-		conn.Close()
+	var inside, most atomic.Int64
+	entered, left := make(chan struct{}, 10*maxConnections), make(chan struct{}, 10*maxConnections)
+	silent := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		most.Store(max(most.Load(), inside.Add(1)))
+		entered <- struct{}{}
+		<-ctx.Done()
+		inside.Add(-1)
+		left <- struct{}{}
+		return nil, ctx.Err()
 	}
-	require.LessOrEqual(t, most.Load(), int64(maxConnections))
+	a := newAccess(reachable("*.good.test:80", "*.good.test:443"), silent, l)
+	t.Cleanup(a.close)
+	for round := range 3 {
+		var clients []net.Conn
+		for i := range maxConnections {
+			method, end := "GET http://", "/"
+			if i%2 == 0 {
+				method, end = "CONNECT ", ":443"
+			}
+			clients = append(clients, send(t, l.Addr().String(), fmt.Sprintf("%s%d-%d.good.test%s HTTP/1.1\r\nHost: x\r\n\r\n", method, round, i, end)))
+		}
+		for range maxConnections {
+			<-entered
+		}
+		for _, c := range clients {
+			c.Close()
+		}
+		late := time.After(dialTime / 2) // with which they would end in any case
+		for range maxConnections {
+			select {
+			case <-left:
+			case <-late:
+				require.FailNow(t, "a dial went on")
+			}
+		}
+		require.Eventually(t, func() bool { // their places are free again
+			a.listener.mu.Lock()
+			defer a.listener.mu.Unlock()
+			return len(a.listener.open) == 0
+		}, 20*time.Second, time.Millisecond)
+	}
+	require.EqualValues(t, maxConnections, most.Load())
 	a.close()
 	require.Empty(t, a.servers, "all slots are free")
 }
@@ -526,8 +561,10 @@ func TestOrders(t *testing.T) {
 	dir := t.TempDir()
 	run := strings.Repeat("0", nameLength)
 	p := &Proxy{dir: dir, handoffs: newHandoffs()}
-	require.NoError(t, p.Begin(reachable("a.test:1"), nil))
-	require.Error(t, p.Begin(policy.Policy{}, nil))
+	var understood policy.Policy
+	require.NoError(t, p.Begin(reachable("a.test:1"), &understood))
+	require.Equal(t, reachable("a.test:1"), understood)
+	require.Error(t, p.Begin(policy.Policy{}, &understood))
 	joined := make(chan error, 1)
 	go func() { joined <- Join(dir, run) }()
 	require.NoError(t, p.Open(run, nil))
@@ -545,4 +582,69 @@ func TestOrders(t *testing.T) {
 	require.ErrorIs(t, <-opened, errGivenUp)
 	_, err := net.DialTimeout("tcp", orders.Address, time.Second)
 	require.ErrorContains(t, err, "refused")
+}
+
+// A server that never comes to its answer is given up.
+func TestInformationalAnswersWithoutEnd(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+	}))
+	defer server.Close()
+	target := "good.test:" + port(server.Listener.Addr().String())
+	at, _ := serve(t, reachable(target), newNames(t, all))
+	require.Contains(t, ask(t, at, "GET http://"+target+"/ HTTP/1.1\r\nHost: x\r\n\r\n"), "502 Bad Gateway")
+}
+
+// A header has a bound on its fields, both ways.
+func TestHeaders(t *testing.T) {
+	many := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for range many {
+			w.Header().Add("A", "b")
+		}
+	}))
+	defer server.Close()
+	target := "good.test:" + port(server.Listener.Addr().String())
+	at, _ := serve(t, reachable(target), newNames(t, all))
+	get := func(fields int) string {
+		return ask(t, at, "GET http://"+target+"/ HTTP/1.1\r\nHost: x\r\n"+strings.Repeat("A: b\r\n", fields)+"\r\n")
+	}
+	require.Contains(t, get(maxFields), "200 OK")
+	require.Contains(t, get(maxFields+1), "431 Request Header Fields Too Large")
+	require.Contains(t, ask(t, at, "CONNECT evil.test:443 HTTP/1.1\r\nHost: x\r\n"+strings.Repeat("A: b\r\n", maxFields+1)+"\r\n"), "431 ")
+	many = maxFields + 1
+	require.Contains(t, get(0), "502 Bad Gateway")
+}
+
+// A denial does not wait for a body.
+func TestDenialOfABodyThatDoesNotCome(t *testing.T) {
+	at, _ := serve(t, reachable("good.test:80"), newNames(t, all))
+	require.Contains(t, ask(t, at, "POST http://evil.test/ HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"), "403 Forbidden")
+}
+
+// What is shown of a denial is one line, and reads as it is.
+func TestDenialsAreText(t *testing.T) {
+	at, a := serve(t, reachable("good.test:80"), newNames(t, all))
+	ask(t, at, "CONNECT ev\u0085il\u009b31m.t\u202eest:443 HTTP/1.1\r\nHost: x\r\n\r\n")
+	ask(t, at, "CONNECT evil.test:443 HTTP/1.1\r\nHost: x\r\n\r\n")
+	list, _ := a.denials.all()
+	require.Equal(t, `"ev\u0085il\u009b31m.t\u202eest:443"`, list[0].Target)
+	require.Equal(t, "evil.test:443", list[1].Target)
+}
+
+// An access that has had its share carries nothing more, and says why.
+func TestBytesAreBounded(t *testing.T) {
+	server := echo(t)
+	target := "good.test:" + port(server.Listener.Addr().String())
+	at, a := serve(t, reachable(target), newNames(t, all))
+	request := "GET http://" + target + "/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	require.Contains(t, ask(t, at, request), "200 OK")
+	both := a.bytes.Load()
+	require.Greater(t, both, int64(4*len(request)), "both ends count, both ways")
+	a.bytes.Store(maxBytes - both/2)
+	require.NotContains(t, tell(t, at, request), "200 OK")
+	list, _ := a.denials.all()
+	require.Equal(t, []orders.Denial{{Reason: "the limit of 64 GiB is reached", Count: 1}}, list)
 }
