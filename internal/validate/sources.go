@@ -56,21 +56,28 @@ func (p *FieldErrors) HostPaths(sources []string, engineHost string, engine []st
 		if given == "" {
 			continue
 		}
-		source := given
+		at := func(source string) int {
+			return slices.IndexFunc(refused, func(place string) bool { return exposes(source, place) })
+		}
+		place, source := at(given), given // the caller's own name first, for the error
 		if local {
 			source = resolved(given)
-			if info, err := os.Stat(source); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
-				p.Add("Mounts[%d].Source %q is not a regular file or a directory; mount one of these", i, given)
-				continue
-			}
 		}
-		for _, name := range []string{given, source} { // the caller's own name first, for the error
-			if r := slices.IndexFunc(refused, func(place string) bool { return exposes(name, place) }); r >= 0 {
-				p.Add("Mounts[%d].Source %q would expose %s, and with it the host; mount a data directory instead", i, given, refused[r])
-				break
-			}
+		if place < 0 {
+			place = at(source)
+		}
+		if place >= 0 {
+			p.Add("Mounts[%d].Source %q would expose %s, and with it the host; mount a data directory instead", i, given, refused[place])
+		} else if local && odd(source) {
+			p.Add("Mounts[%d].Source %q is not a regular file or a directory; mount one of these", i, given)
 		}
 	}
+}
+
+// odd tells whether something exists at a path that is neither a file nor a directory.
+func odd(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir() && !info.Mode().IsRegular()
 }
 
 // NestedSources refuses a source of a mount that is inside one of those that a Setup can

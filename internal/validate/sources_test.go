@@ -93,3 +93,19 @@ func TestSourcesAreNotLookedUpForARemoteEngine(t *testing.T) {
 		}
 	}
 }
+
+// The engine's socket is one that exists, on most machines. What is wrong with it is that.
+func TestSourceThatIsTheEnginesSocket(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "engine.sock")
+	listener, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	defer listener.Close()
+	for host, want := range map[string]string{
+		"unix://" + socket: "would expose " + socket, "unix:///no/such/engine.sock": "is not a regular file or a directory",
+	} {
+		var bad FieldErrors
+		bad.HostPaths([]string{socket}, host, EnginePaths)
+		require.Len(t, bad, 1)
+		require.ErrorContains(t, bad[0], want)
+	}
+}
