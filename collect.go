@@ -9,27 +9,45 @@ import (
 	"github.com/docker/docker/api/types/mount"
 
 	"github.com/synchestra-io/sandbox/internal/artifacts"
+	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/task"
 )
 
 // readingTime is how long it may take to read the artifacts, for a Sweep that sees only the
-// stopped container: two seconds for a MiB, which is slow. Nothing else bounds it.
-func (p plan) readingTime() time.Duration {
+// stopped container: two seconds for a MiB, which is slow, and with OutputTar what its Writes
+// may take. Nothing else bounds it.
+func (p plan) readingTime(b bounds.Bounds) time.Duration {
 	if len(p.collect) == 0 {
 		return 0
 	}
+	perMiB := 2 * time.Second
+	if p.output != nil {
+		perMiB = (1 << 20 / copied) * b.Writer
+	}
 	mib := max(p.limits.ArtifactBytes, defaultArtifactBytes) >> 20
-	return time.Duration(min(2*mib, math.MaxInt64/int64(time.Second))) * time.Second
+	return time.Duration(min(mib, int64(math.MaxInt64/perMiB))) * perMiB
 }
 
-// collect fills in the artifacts, and whether the disk is full. The container has
-// stopped. If it was killed, this is a part of the run's ending.
-func (r *run) collect(ctx context.Context, p plan, dirs []directory, staged map[string]mount.Mount, exit dockerx.Exit, res *Result) (err error) {
+// copied is how many bytes io.Copy writes at once.
+const copied = 32 << 10
+
+// collect fills in the artifacts, or writes them as an archive, and whether the disk is full.
+// The container has stopped. If it was killed, this is a part of the run's ending.
+func (r *run) collect(ctx context.Context, p plan, dirs []directory, staged map[string]mount.Mount, exit dockerx.Exit, res *Result) error {
 	ctx, release := r.ending.Bind(ctx)
 	defer release()
+	out := newOutput(p, r.bounds)
+	defer out.close()
+	if err := r.collectInto(ctx, p, dirs, staged, exit, out, res); err != nil {
+		return err
+	}
+	return out.finish()
+}
+
+func (r *run) collectInto(ctx context.Context, p plan, dirs []directory, staged map[string]mount.Mount, exit dockerx.Exit, out *output, res *Result) (err error) {
 	if p.limits.DiskMB == 0 {
-		res.Artifacts, res.Uncollected, err = r.artifacts(ctx, p, dirs, exit)
+		res.Artifacts, res.Uncollected, err = r.artifacts(ctx, p, dirs, exit, out)
 		return err
 	}
 	asking, giveUp := context.WithCancel(ctx)
@@ -37,7 +55,7 @@ func (r *run) collect(ctx context.Context, p plan, dirs []directory, staged map[
 	asked := task.Begin(func() (err error) { full, err = r.diskFull(asking); return err })
 	defer func() { <-asked.Ended() }()
 	defer giveUp()
-	if res.Artifacts, res.Uncollected, err = r.artifacts(ctx, p, dirs, exit); err != nil {
+	if res.Artifacts, res.Uncollected, err = r.artifacts(ctx, p, dirs, exit, out); err != nil {
 		return err
 	}
 	err = asked.Wait()
@@ -53,7 +71,7 @@ func (r *run) collect(ctx context.Context, p plan, dirs []directory, staged map[
 // artifacts copies the artifacts out of the container. Nothing is collected if ctx
 // ends, or if somebody starts the container again: its files would then be those of a
 // command in progress.
-func (r *run) artifacts(ctx context.Context, p plan, dirs []directory, exit dockerx.Exit) (map[string][]byte, map[string]error, error) {
+func (r *run) artifacts(ctx context.Context, p plan, dirs []directory, exit dockerx.Exit, out *output) (map[string][]byte, map[string]error, error) {
 	if len(p.collect) == 0 {
 		return nil, nil, nil
 	}
@@ -66,11 +84,14 @@ func (r *run) artifacts(ctx context.Context, p plan, dirs []directory, exit dock
 			}
 		}
 	}
+	if out != nil {
+		want.Archive = out.archive
+	}
 	files, missed, err := artifacts.Collect(ctx, r.client, r.name, want)
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}
-	if err != nil {
+	if err != nil && out.failed() == nil {
 		return files, missed, err
 	}
 	if err := r.client.Unchanged(ctx, r.name, exit); err != nil {

@@ -82,6 +82,19 @@ type Job struct {
 	// While a Write blocks and more than a megabyte of output is waiting, the
 	// engine cannot report the command's own exit: give such a job a Timeout.
 	Stdout, Stderr io.Writer
+	// OutputTar receives the files of Collect as an uncompressed tar archive, while they
+	// are read, in place of [Result.Artifacts]; nil = they are kept in memory. Every path of
+	// Collect must then be InputDir or inside it. The archive has regular files alone: their
+	// names relative to InputDir, their times in whole seconds, mode 0755 if their owner may
+	// execute them and else 0644. So it can be the InputTar of another job. Its end is written
+	// only when all of it is there; what is in [Result.Uncollected] is left out. Further names
+	// of a file (hard links) get a copy of it each, a thousand of them at most. Nothing is
+	// written if Cmd was not started.
+	//
+	// RunOnce waits for a Write for five seconds. One that takes longer, fails or panics
+	// breaks the archive off, and is an error with Op [OpCollect]; the rest of the Result is
+	// complete. No Write begins after RunOnce has returned.
+	OutputTar io.Writer
 	// Setup is a command that runs first, with a network of its own; the zero value is
 	// none.
 	Setup Setup

@@ -46,7 +46,8 @@ type Limits struct {
 	// LogBytes caps Result.Logs in bytes; 0 = 64 MiB. The beginning and the end of
 	// the output are kept, half of the cap each.
 	LogBytes int64
-	// ArtifactBytes caps the total size of Result.Artifacts in bytes; 0 = 256 MiB.
+	// ArtifactBytes caps the total size of Result.Artifacts, or of the files in
+	// Job.OutputTar, in bytes; 0 = 256 MiB.
 	// A file in a directory that does not fit is skipped. What is skipped in all of
 	// Collect is limited to ArtifactBytes, too, but not to less than 256 MiB: a
 	// directory is read no further than a file that exceeds it. Independently of

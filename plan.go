@@ -28,6 +28,7 @@ type plan struct {
 	input    *stdio.Source
 	inputDir string
 	collect  []string
+	output   io.Writer // of the collected files, nil = memory
 	limits   Limits
 	internal []string          // of the networks, those without a way out
 	joined   map[string]string // IDs of the containers that stand for networks, by these
@@ -50,6 +51,7 @@ func newPlan(j Job, engineHost string, others ...string) (plan, error) {
 	p := plan{
 		workDir: bad.OptionalPath("WorkDir", j.WorkDir),
 		input:   stdio.NewSource(j.InputTar),
+		output:  j.OutputTar,
 		limits:  j.Limits.withDefaults(),
 	}
 	p.command = command{
@@ -64,6 +66,9 @@ func newPlan(j Job, engineHost string, others ...string) (plan, error) {
 		p.inputDir = DefaultInputDir
 	}
 	p.collect = bad.Collect(j.Collect)
+	if j.OutputTar != nil {
+		bad.Inside(p.collect, p.inputDir)
+	}
 	p.setMounts(j.Mounts, &bad)
 	if p.setup = j.Setup.plan(&bad, j.Env); p.hasSetup() {
 		bad.NestedSources(p.sources(), p.writableSources(), engineHost)

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"path/filepath"
 	"slices"
@@ -77,6 +78,7 @@ func TestBadJobs(t *testing.T) {
 		"two slashes":          {func(j *Job) { j.InputDir = "/a//" }, `InputDir "/a//" is not clean; write "/a"`},
 		"InputDir in /sys":     {func(j *Job) { j.InputDir = "/sys/" }, `InputDir "/sys/"`},
 		"relative Collect":     {func(j *Job) { j.Collect = []string{"/a", "b"} }, `Collect[1] "b"`},
+		"Collect outside":      {func(j *Job) { j.Collect, j.OutputTar = []string{"/workspace/a", "/workspaces"}, io.Discard }, `Collect[1] "/workspaces" is outside of InputDir "/workspace"`},
 		"empty Collect":        {func(j *Job) { j.Collect = []string{""} }, `Collect[0] ""`},
 		"Collect in /dev":      {func(j *Job) { j.Collect = []string{"/dev/shm/a"} }, `Collect[0] "/dev/shm/a"`},
 		"Collect twice":        {func(j *Job) { j.Collect = []string{"/a", "/a/"} }, `Collect[1] "/a" is listed twice`},

@@ -15,7 +15,7 @@ type Result struct {
 	Logs []byte
 	// Artifacts maps the path of each collected file to its content: the files that
 	// Job.Collect names, and the files below the directories that it names. Missing
-	// paths are omitted. It is nil if there are none.
+	// paths are omitted. It is nil if there are none, and with Job.OutputTar.
 	Artifacts map[string][]byte
 	// TimedOut is true if the container was killed at Limits.Timeout. If the command
 	// ended first, TimedOut is false and ExitCode is the command's own.
@@ -24,7 +24,7 @@ type Result struct {
 	// LogsDropped is the number of bytes of output that are missing from Logs.
 	LogsDropped int64
 	// Uncollected says why a path of Job.Collect, or a file below it, is missing
-	// from Artifacts. Each value wraps fs.ErrNotExist, [ErrNotRegular] or
+	// from Artifacts, or from Job.OutputTar. Each value wraps fs.ErrNotExist, [ErrNotRegular] or
 	// [ErrTooLarge], unless RunOnce failed with [OpCollect]. It is nil if there are
 	// none.
 	Uncollected map[string]error

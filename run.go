@@ -81,7 +81,7 @@ func (r *run) prepare(ctx context.Context, p plan, engine dockerx.Engine, image 
 		expires = r.client.Time(engine, time.Now()).Add(left)
 	}
 	r.labels = owner.Labels(r.id, expires)
-	owner.Limits{Timeout: p.timeout, Ending: r.endingTime(), Reading: p.readingTime()}.Label(r.labels)
+	owner.Limits{Timeout: p.timeout, Ending: r.endingTime(), Reading: p.readingTime(r.bounds)}.Label(r.labels)
 	r.engine, r.platform = engine, image.Platform
 	r.sent = verify.Sent{
 		Image: &verify.Image{

@@ -128,7 +128,7 @@ func (r *run) setUp(ctx context.Context, p plan, preset isolation.Preset, image 
 		if err := r.stillEnded(ctx, name, out.Exit); err != nil {
 			return fail(OpWait, inSetup(errors.Join(out.Undelivered, err)))
 		}
-		p.collect = nil
+		p.collect, p.output = nil, nil
 		err = r.collect(ctx, p, dirs, staged, out.Exit, res)
 	}
 	switch {

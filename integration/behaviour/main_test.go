@@ -11,4 +11,9 @@ import (
 // runHuge is a task of a child process.
 const runHuge = "run huge"
 
-func TestMain(m *testing.M) { enginetest.Main(m, enginetest.Tasks{runHuge: childHuge}) }
+// runHugeTar is another one.
+const runHugeTar = "run huge tar"
+
+func TestMain(m *testing.M) {
+	enginetest.Main(m, enginetest.Tasks{runHuge: childHuge, runHugeTar: childHugeTar})
+}

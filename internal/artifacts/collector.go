@@ -3,12 +3,15 @@
 package artifacts
 
 import (
+	"archive/tar"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/synchestra-io/sandbox/internal/archive"
 	"github.com/synchestra-io/sandbox/internal/dockerx"
@@ -49,6 +52,8 @@ type Request struct {
 	// read for some of its files: the engine lists all names below one before it sends
 	// the first, and nothing else can be asked of the container meanwhile.
 	FewFiles bool
+	// Archive gets the files instead of the caller's memory; nil = it does not.
+	Archive *Archive
 }
 
 // Collect copies the artifacts out of a container that has stopped. Links are not
@@ -59,13 +64,13 @@ func Collect(ctx context.Context, client *dockerx.Client, container string, want
 	c := &collector{
 		client: client, container: container, own: want.Own,
 		left: want.Bytes, skip: max(want.Bytes, minSkip), names: max(want.Bytes, minNames), seen: map[string]dockerx.FileInfo{},
-		overlays: want.Overlays, staged: want.Staged,
+		overlays: want.Overlays, staged: want.Staged, archive: want.Archive,
 	}
 	for rest := want.Paths; len(rest) > 0; {
 		group := siblings(rest)
 		rest = rest[len(group):]
 		c.ready = nil
-		if want.FewFiles {
+		if want.FewFiles && want.Archive == nil {
 			c.prefetch(ctx, group)
 		}
 		for _, path := range group {
@@ -93,6 +98,7 @@ type collector struct {
 	ready     map[string][]byte // what has come of the files that are asked for next
 	files     map[string][]byte // nil until there is one, as missed
 	missed    map[string]error
+	archive   *Archive
 }
 
 func (c *collector) keep(p string, content []byte) {
@@ -100,8 +106,23 @@ func (c *collector) keep(p string, content []byte) {
 		c.files = map[string][]byte{}
 	}
 	c.files[p] = content
+	c.charge(p, int64(len(content)))
+}
+
+// charge charges a file that was collected.
+func (c *collector) charge(p string, size int64) {
 	c.names -= int64(len(p))
-	c.left -= int64(len(content))
+	c.left -= size
+}
+
+// has tells whether a file was collected, and its size.
+func (c *collector) has(p string) (size int64, have bool) {
+	if c.archive != nil {
+		size, have = c.archive.sizes[p]
+		return size, have
+	}
+	content, have := c.files[p]
+	return int64(len(content)), have
 }
 
 func (c *collector) miss(p string, why error) {
@@ -110,6 +131,15 @@ func (c *collector) miss(p string, why error) {
 	}
 	c.missed[p] = why
 	c.names -= int64(len(p) + len(why.Error()))
+}
+
+// missing tells whether an error is a reason for Uncollected, and not one of the run. What broke
+// an archive is the run's, whatever the caller's writer says.
+func (c *collector) missing(err error, reasons ...error) bool {
+	if c.archive != nil && c.archive.broke {
+		return false
+	}
+	return slices.ContainsFunc(reasons, func(r error) bool { return errors.Is(err, r) })
 }
 
 // askable says why the engine must not be asked for p, or nil.
@@ -123,7 +153,7 @@ func (c *collector) askable(p string) error {
 
 // path collects one path of the job's. The error is the engine's.
 func (c *collector) path(ctx context.Context, p string) error {
-	if _, have := c.files[p]; have {
+	if _, have := c.has(p); have {
 		return nil
 	}
 	if content, ready := c.ready[p]; ready && int64(len(content)) <= c.left {
@@ -140,12 +170,12 @@ func (c *collector) path(ctx context.Context, p string) error {
 		case info.Mode.IsDir():
 			err = c.directory(ctx, p)
 		case info.Mode.IsRegular():
-			err = c.file(ctx, p, info.Size)
+			err = c.file(ctx, p, info)
 		default:
 			err = fmt.Errorf("%q: %w (mode %v)", p, ErrNotRegular, info.Mode.Type())
 		}
 	}
-	if missing(err, fs.ErrNotExist, ErrNotRegular, ErrTooLarge, dockerx.ErrUnsupported) {
+	if c.missing(err, fs.ErrNotExist, ErrNotRegular, ErrTooLarge, dockerx.ErrUnsupported) {
 		c.miss(p, err)
 		return nil
 	}
@@ -153,15 +183,20 @@ func (c *collector) path(ctx context.Context, p string) error {
 }
 
 // file reads one regular file.
-func (c *collector) file(ctx context.Context, p string, size int64) error {
+func (c *collector) file(ctx context.Context, p string, info dockerx.FileInfo) error {
 	switch {
-	case size == 0:
-		c.keep(p, []byte{})
-		return nil
-	case size > c.left:
-		return c.tooLarge(p, size)
+	case info.Size == 0:
+		h := &tar.Header{Typeflag: tar.TypeReg, Mode: int64(info.Mode.Perm()), ModTime: info.ModTime}
+		return c.read(p, h, strings.NewReader(""))
+	case info.Size > c.left:
+		return c.tooLarge(p, info.Size)
 	}
-	body, err := c.download(ctx, p)
+	return c.content(ctx, p, p)
+}
+
+// content reads the regular file at for the path p, which is another name of it or the same.
+func (c *collector) content(ctx context.Context, p, at string) error {
+	body, err := c.download(ctx, at)
 	if err != nil {
 		return err
 	}
@@ -172,7 +207,7 @@ func (c *collector) file(ctx context.Context, p string, size int64) error {
 		return fmt.Errorf("%q: the engine cannot read it: %w", p, fs.ErrNotExist)
 	}
 	if err == nil {
-		_, err = c.named(p, h.Name)
+		_, err = c.named(at, h.Name)
 	}
 	if err != nil {
 		return fmt.Errorf("%q: %w", p, err)

@@ -8,7 +8,7 @@ import (
 
 // read keeps the content of the tar's current entry.
 func (c *collector) read(p string, h *tar.Header, body io.Reader) error {
-	if _, have := c.files[p]; have {
+	if _, have := c.has(p); have {
 		return nil
 	}
 	if h.Typeflag != tar.TypeReg {
@@ -16,6 +16,13 @@ func (c *collector) read(p string, h *tar.Header, body io.Reader) error {
 	}
 	if h.Size > c.left {
 		return c.tooLarge(p, h.Size)
+	}
+	if c.archive != nil {
+		if err := c.archive.add(p, h, body); err != nil {
+			return fmt.Errorf("%q: %w", p, err)
+		}
+		c.charge(p, h.Size)
+		return nil
 	}
 	content, err := readContent(body, h.Size)
 	if err != nil {

@@ -2,7 +2,6 @@ package artifacts
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -86,9 +85,4 @@ func (c *collector) named(p, name string) (bare bool, err error) {
 		return true, nil
 	}
 	return false, fmt.Errorf("%q leads through a symbolic link: %w", p, ErrNotRegular)
-}
-
-// missing tells whether an error is a reason for Uncollected, and not one of the run.
-func missing(err error, reasons ...error) bool {
-	return slices.ContainsFunc(reasons, func(r error) bool { return errors.Is(err, r) })
 }

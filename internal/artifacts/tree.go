@@ -2,6 +2,7 @@ package artifacts
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,11 @@ import (
 func (c *collector) directory(ctx context.Context, p string) error {
 	for _, dir := range append([]string{p}, c.staged.inside(p)...) {
 		c.hidden = c.staged.inside(dir)
-		if err := c.oneDirectory(ctx, dir); err != nil {
+		err := c.oneDirectory(ctx, dir)
+		if err == nil || c.missing(err, ErrTooLarge) {
+			err = cmp.Or(c.again(ctx), err)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -76,7 +81,7 @@ func (c *collector) treeEntry(p string, h *tar.Header, in io.Reader) error {
 	}
 	if err := c.entry(p, file, h, in); err != nil {
 		c.miss(file, err)
-		if !missing(err, ErrTooLarge, ErrNotRegular) {
+		if !c.missing(err, ErrTooLarge, ErrNotRegular) {
 			return err
 		}
 		return c.skipContent(p, file, h.Size)
@@ -113,19 +118,21 @@ func (c *collector) link(dir, p string, h *tar.Header) error {
 	if err != nil {
 		return err
 	}
-	if _, have := c.files[p]; have {
+	if _, have := c.has(p); have {
 		return nil
 	}
-	content, have := c.files[first]
+	size, have := c.has(first)
 	switch {
 	case !have && errors.Is(c.missed[first], ErrTooLarge):
 		return fmt.Errorf("%q: hard link to %q, which was not collected: %w", p, first, ErrTooLarge)
 	case !have:
 		return fmt.Errorf("%q: hard link to %q, which was not collected: %w", p, first, ErrNotRegular)
-	case int64(len(content)) > c.left:
-		return c.tooLarge(p, int64(len(content)))
+	case size > c.left:
+		return c.tooLarge(p, size)
+	case c.archive != nil:
+		return c.archive.postpone(p, first)
 	}
-	c.keep(p, slices.Clone(content))
+	c.keep(p, slices.Clone(c.files[first]))
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -37,8 +38,9 @@ func (c *Client) Upload(ctx context.Context, name, dir string, tar io.ReadCloser
 
 // FileInfo is what an engine says of a path in a container.
 type FileInfo struct {
-	Mode fs.FileMode
-	Size int64
+	Mode    fs.FileMode
+	Size    int64
+	ModTime time.Time
 	// Target is where a link leads, all links resolved, inside the container's root.
 	Target string
 }
@@ -56,7 +58,7 @@ func (c *Client) Stat(ctx context.Context, name, path string) (FileInfo, error) 
 	if err != nil {
 		return FileInfo{}, fmt.Errorf("%q: %w", path, cause(ctx, err))
 	}
-	return FileInfo{stat.Mode, stat.Size, stat.LinkTarget}, nil
+	return FileInfo{stat.Mode, stat.Size, stat.Mtime, stat.LinkTarget}, nil
 }
 
 // absent tells an absent path from an absent container: both are "not found".

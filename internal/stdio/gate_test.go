@@ -74,7 +74,7 @@ func TestOutputNoWriteAfterTheCutOff(t *testing.T) {
 			o.End()
 		}()
 		o.CutOff()
-		if !o.gate.occupied() {
+		if !o.writes.gate.occupied() {
 			cut.Store(true)
 		}
 		<-emitted

@@ -66,6 +66,15 @@ func (p *FieldErrors) Collect(paths []string) []string {
 	return clean
 }
 
+// Inside refuses paths of Collect that are not in the input directory. "" is one that was refused.
+func (p *FieldErrors) Inside(paths []string, dir string) {
+	for i, path := range paths {
+		if path != "" && !Within(path, dir) {
+			p.Add("Collect[%d] %q is outside of InputDir %q; OutputTar names files relative to that, so collect below it, or leave OutputTar out", i, path, dir)
+		}
+	}
+}
+
 // Targets checks the targets of all mounts and returns them clean; those that are no
 // paths are "".
 func (p *FieldErrors) Targets(targets []string) []string {
