@@ -82,6 +82,9 @@ type Job struct {
 	// While a Write blocks and more than a megabyte of output is waiting, the
 	// engine cannot report the command's own exit: give such a job a Timeout.
 	Stdout, Stderr io.Writer
+	// Setup is a command that runs first, with a network of its own; the zero value is
+	// none.
+	Setup Setup
 	// OutputTar receives the files of Collect as an uncompressed tar archive, while they
 	// are read, in place of [Result.Artifacts]; nil = they are kept in memory. Every path of
 	// Collect must then be InputDir or inside it. The archive has regular files alone: their
@@ -95,9 +98,6 @@ type Job struct {
 	// breaks the archive off, and is an error with Op [OpCollect]; the rest of the Result is
 	// complete. No Write begins after RunOnce has returned.
 	OutputTar io.Writer
-	// Setup is a command that runs first, with a network of its own; the zero value is
-	// none.
-	Setup Setup
 }
 
 // Mount is a bind mount. File systems mounted below its source are not included.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"log/slog"
 	"regexp"
 
 	"github.com/synchestra-io/sandbox/internal/discover"
@@ -47,6 +48,17 @@ type Options struct {
 	// for it, so it should return soon, and a panic in it is RunOnce's.
 	// It must not call [Runner.Close], which waits for the run.
 	Progress func(Progress)
+	// Logger gets one line at the end of a run, at level Info, with its ID, image, outcome,
+	// exit status, durations by step, bytes of output and error; a line at level Warn if
+	// something may be left on the engine; and one for each step, at level Debug. None has
+	// output, variables' values or credentials. nil = silent. It is called by the goroutine
+	// that called RunOnce.
+	//
+	// Spans and metrics need no option. They go to the providers that the program has set with
+	// OpenTelemetry, if any: a span for the run, below the context's, one for each step, and
+	// below these one for each request to the engine; the metrics sandbox.run.active,
+	// sandbox.run.duration and sandbox.cleanup.failures.
+	Logger *slog.Logger
 }
 
 // PullPolicy says when an image is pulled.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/handover"
 	"github.com/synchestra-io/sandbox/internal/owner"
 	"github.com/synchestra-io/sandbox/internal/process"
+	"github.com/synchestra-io/sandbox/internal/telemetry"
 	"github.com/synchestra-io/sandbox/internal/verify"
 	"github.com/synchestra-io/sandbox/isolation"
 )
@@ -36,6 +38,7 @@ type run struct {
 	seccomp  string // the file with the profile, on Podman's host; "" = none
 	platform string // of the image, "" = the engine's own
 	report   func(Progress)
+	told     *telemetry.Run // nil = nobody is
 	undo     cleanup.Teardown
 	// fill fills what stage has made; nil = it is filled.
 	fill func(context.Context) error
@@ -51,15 +54,17 @@ type run struct {
 	verify map[string]dockerx.Check
 }
 
-// newRun names a run, and makes it known as an active one until it has ended.
-func newRun(ctx context.Context, client *dockerx.Client) *run {
+// newRun names a run, and makes it known as an active one until it has ended. Its context is the
+// one that it returns.
+func newRun(ctx context.Context, client *dockerx.Client, logger *slog.Logger) (context.Context, *run) {
 	id := owner.NewID(ctx)
+	ctx, told := telemetry.Begin(ctx, logger, id)
 	r := &run{
 		client: client, bounds: bounds.From(ctx), ending: ending.New(ctx), id: id, name: owner.NamePrefix + id,
-		verify: map[string]dockerx.Check{},
+		told: told, verify: map[string]dockerx.Check{},
 	}
 	owner.Begin(id)
-	return r
+	return ctx, r
 }
 
 // stagingName is the name of the container through which volumes are filled.
@@ -69,7 +74,10 @@ func (r *run) stagingName() string { return r.name + "-stage" }
 func (r *run) end() error {
 	defer owner.End(r.id)
 	defer r.ending.Close()
-	return r.undo.Run(r.ending.All())
+	r.told.Step(stepCleanup)
+	err := r.undo.Run(r.ending.All())
+	r.told.Failed(err)
+	return err
 }
 
 // prepare fills in the run's labels, and what the engine and the image add to a

@@ -42,24 +42,31 @@ func (r *Runner) RunOnce(ctx context.Context, j Job) (Result, error) {
 		return res, &Error{Op: OpValidate, Err: err}
 	}
 	defer leave()
-	run := newRun(ctx, r.client)
+	ctx, run := newRun(ctx, r.client, r.options.Logger)
 	run.report, run.offline = r.report, r.offline
+	defer run.told.End(panicked) // unless it has ended
 	end := sync.OnceValue(run.end)
 	defer end() // after a panic, too
 	step := r.steps(ctx, run, j, &res)
+	run.told.Failed(step)
 	ended, reason := ctx.Err(), context.Cause(ctx)
-	return res, joinErrors(ended, reason, step, end())
+	err = joinErrors(ended, reason, step, end())
+	run.told.End(outcome(res, err))
+	return res, err
 }
 
 // steps is a run, from top to bottom.
 func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error {
 	// 1. Plan: from here on the Job is not read any more.
+	run.told.Step(stepValidate)
 	p, err := newPlan(j, r.client.Host(), r.where.Sockets...)
 	if err != nil {
 		return fail(OpValidate, err)
 	}
 
 	// 2. Ensure the image. Everything after runs by its ID.
+	run.told.Image(p.image)
+	run.told.Step(stepPull)
 	engine, err := r.connect(ctx)
 	if err != nil {
 		return fail(OpPull, err)
@@ -74,6 +81,7 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 	res.ImageID = image.ID
 
 	// 3. Stage the input.
+	run.told.Step(stepStage)
 	dirs, err := p.directories(image)
 	if err != nil {
 		return fail(OpValidate, err)
@@ -91,12 +99,14 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 		return fail(OpCreate, err)
 	}
 	if p.hasSetup() {
+		run.told.Step(stepSetup)
 		if err := run.setUp(ctx, p, preset, image, dirs, staged, res); err != nil || res.SetupFailed {
 			return err
 		}
 	}
 
 	// 5. Create, while the input is on its way.
+	run.told.Step(stepCreate)
 	err = run.whileFilling(ctx, func(ctx context.Context) error {
 		return run.createCommand(ctx, run.name, run.labels, p.command, p, image, preset)
 	})
@@ -108,12 +118,14 @@ func (r *Runner) steps(ctx context.Context, run *run, j Job, res *Result) error 
 	}
 
 	// 6. Run.
+	run.told.Step(stepRun)
 	out, err := run.runCommand(ctx, p, res)
 	if err != nil {
 		return err
 	}
 
 	// 7. Collect, and 8. the result.
+	run.told.Step(stepCollect)
 	err = run.collect(ctx, p, dirs, staged, out.Exit, res)
 	if out.Undelivered != nil {
 		return fail(OpWait, errors.Join(out.Undelivered, err))

@@ -23,6 +23,7 @@ import (
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/enginetest"
 	"github.com/synchestra-io/sandbox/internal/owner"
+	"github.com/synchestra-io/sandbox/internal/spantest"
 	"github.com/synchestra-io/sandbox/internal/tarball"
 )
 
@@ -39,6 +40,7 @@ type matrix struct {
 	want    outcome               // what it brings
 	took    time.Duration         // how long it takes
 	columns []fault
+	spans   *spantest.Recorder
 
 	mu     sync.Mutex
 	cells  int
@@ -59,7 +61,7 @@ func faultJob() sandbox.Job {
 // runs in a row have sent the same requests: a busy engine is asked some things again.
 func newMatrix(t *testing.T, j sandbox.Job, columns []fault, stdin string) *matrix {
 	t.Helper()
-	m := &matrix{job: j, columns: columns, stdin: stdin, result: map[string]string{}}
+	m := &matrix{job: j, columns: columns, stdin: stdin, spans: spantest.Record(t), result: map[string]string{}}
 	m.checkAtEnd(t)
 	content := make([]byte, inputSize)
 	rand.NewChaCha8([32]byte{}).Read(content)
@@ -136,6 +138,7 @@ func (m *matrix) run(t *testing.T, ctx context.Context, p *enginetest.Proxy, b b
 		require.Less(t, time.Since(time.Unix(0, at)), b.Return(), "after the end of the context: %v", o.err)
 	}
 	require.Less(t, time.Since(start), limit, "%v", o.err)
+	m.requireSpans(t, o)
 	start = time.Now()
 	o.closed = r.Close()
 	o.runs = p.Runs()
@@ -150,6 +153,33 @@ func (m *matrix) run(t *testing.T, ctx context.Context, p *enginetest.Proxy, b b
 	p.Release()
 	require.Eventually(t, func() bool { return p.Open() == 0 }, 3*time.Second, 5*time.Millisecond, "connections left")
 	return o
+}
+
+// requireSpans is the rule for what is told of a run, whatever happens to it: its steps as far as
+// it came, and its clean-up, once each.
+func (m *matrix) requireSpans(t *testing.T, o outcome) {
+	t.Helper()
+	steps := []string{"validate", "pull", "stage", "create", "run", "collect"}
+	if len(m.job.Setup.Cmd) > 0 {
+		steps = slices.Insert(steps, 3, "setup")
+	}
+	var told []string
+	for i, s := range m.spans.Of(o.id) {
+		switch {
+		case i == 0:
+			require.Equal(t, "sandbox run", s.Name)
+			require.Equal(t, 1, s.Ends)
+			require.Equal(t, o.err != nil, s.Status != "", s.Status)
+		case strings.Contains(s.Name, " /"): // a request
+			require.Contains(t, append(steps, "cleanup"), s.Parent, s.Name)
+		default:
+			require.Equal(t, "sandbox run", s.Parent)
+			require.Equal(t, 1, s.Ends, s.Name)
+			told = append(told, s.Name)
+		}
+	}
+	require.NotEmpty(t, told)
+	require.Equal(t, append(steps[:len(told)-1:len(told)-1], "cleanup"), told)
 }
 
 // left lists what is on the engine of all that the proxy saw, containers first.

@@ -37,6 +37,7 @@ var imports = map[string]map[string]string{
 		module + "/internal/process":                   "the command, from its start to its end",
 		module + "/internal/stdio":                     "the command's three streams",
 		module + "/internal/task":                      "what goes on beside a run",
+		module + "/internal/telemetry":                 "what an operator is told",
 		module + "/internal/upload":                    "the way of the input",
 		module + "/internal/validate":                  "the checks of values",
 		module + "/internal/verify":                    "the check of what the engine made of a container",
@@ -68,6 +69,21 @@ var imports = map[string]map[string]string{
 	module + "/internal/archive": {
 		module + "/internal/claims": "which names an input must leave alone",
 		module + "/isolation":       "the user that owns all entries",
+	},
+	module + "/internal/spantest": {
+		"testing":                                 "it is for tests",
+		"go.opentelemetry.io/otel":                "where it is set as the provider",
+		"go.opentelemetry.io/otel/attribute":      "what a provider is called with",
+		"go.opentelemetry.io/otel/codes":          "what a provider is called with",
+		"go.opentelemetry.io/otel/trace":          "what a provider is called with",
+		"go.opentelemetry.io/otel/trace/embedded": "what a provider must embed",
+	},
+	module + "/internal/telemetry": {
+		"go.opentelemetry.io/otel":           "the program's providers",
+		"go.opentelemetry.io/otel/attribute": "what spans and metrics say",
+		"go.opentelemetry.io/otel/codes":     "which spans failed",
+		"go.opentelemetry.io/otel/metric":    "the metrics",
+		"go.opentelemetry.io/otel/trace":     "the spans",
 	},
 	module + "/internal/process": {
 		module + "/internal/bounds":                    "how long it waits",
