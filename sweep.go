@@ -33,8 +33,9 @@ type SweepReport struct {
 //   - It belongs to a process that cannot be seen from here, and the job had a
 //     Timeout. By the engine's clock, its command was started so long ago that the
 //     Timeout, plus the time that the answer to the start may take, and RunOnce after
-//     the Timeout, passed more than five minutes ago. If the command has ended and the job had paths in Collect, two
-//     seconds for each MiB of ArtifactBytes are added, and at least 512 seconds.
+//     the Timeout, passed more than five minutes ago. If the command has ended and the job had
+//     paths in Collect, two seconds for each MiB of ArtifactBytes are added, or 160 with
+//     OutputTar, and for at least 256 MiB.
 //
 // While a job's Setup runs, [Setup.Timeout] counts in its Timeout's place. Between the
 // two commands of a run none has been started.
@@ -50,7 +51,15 @@ type SweepReport struct {
 // each other apart. They must not share an engine.
 //
 // The error has Op [OpCleanup]. It wraps [ErrCleanup] if a removal failed.
-func (r *Runner) Sweep(ctx context.Context) (SweepReport, error) {
+func (r *Runner) Sweep(ctx context.Context) (SweepReport, error) { return r.sweep(ctx, r.remove) }
+
+// Leftovers tells what a Sweep would do now, and removes nothing: Removed lists what would be.
+func (r *Runner) Leftovers(ctx context.Context) (SweepReport, error) {
+	return r.sweep(ctx, func(context.Context, dockerx.Object) error { return nil })
+}
+
+// sweep calls remove for all that is left over.
+func (r *Runner) sweep(ctx context.Context, remove func(context.Context, dockerx.Object) error) (SweepReport, error) {
 	var report SweepReport
 	ctx, leave, err := r.enter(ctx)
 	if err != nil {
@@ -74,7 +83,7 @@ func (r *Runner) Sweep(ctx context.Context) (SweepReport, error) {
 			why = "its run in this process has ended meanwhile"
 		}
 		if why == "" {
-			if err := r.remove(ctx, o); err != nil {
+			if err := remove(ctx, o); err != nil {
 				failed = append(failed, err)
 				why = err.Error()
 				r.over.Store(o.Labels[owner.LabelRun], nil)

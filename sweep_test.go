@@ -120,8 +120,11 @@ func TestSweepByTimeout(t *testing.T) {
 				state = nil
 			}
 			id := e.unseenRun(c.limits, state)
+			would, err := r.Leftovers(context.Background())
+			require.NoError(t, err)
 			report, err := r.Sweep(context.Background())
 			require.NoError(t, err)
+			require.Equal(t, would, report)
 			if c.why == "" {
 				require.Len(t, report.Removed, 3)
 				require.Empty(t, report.Left)

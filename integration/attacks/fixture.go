@@ -31,6 +31,10 @@ type Options struct {
 	// Image is the name of an image with the files of the attack image. If it is "",
 	// Open builds the probe, imports the attack image, and Close removes it.
 	Image string
+	// Probe returns a static program for Linux that calls probe.Main if it is called by a path
+	// for which probe.Is is true; nil = it is built, with the go command, from this module's
+	// source.
+	Probe func() ([]byte, error)
 }
 
 // Fixture is what all attacks share. It is safe for concurrent use.
@@ -71,9 +75,12 @@ func (f *Fixture) open(ctx context.Context, o Options) (err error) {
 	if f.dir, err = os.MkdirTemp("", "attacks"); err != nil {
 		return err
 	}
-	f.probe = sync.OnceValues(f.writeProbe)
+	if o.Probe == nil {
+		o.Probe = rootfs.Probe
+	}
+	f.probe = sync.OnceValues(func() (string, error) { return f.writeProbe(o.Probe) })
 	if f.image == "" {
-		if err := f.importImage(ctx); err != nil {
+		if err := f.importImage(ctx, o.Probe); err != nil {
 			return fmt.Errorf("the attack image: %w", err)
 		}
 	}
@@ -98,8 +105,8 @@ func newClient(host string) (*client.Client, error) {
 	return client.NewClientWithOpts(client.WithTLSClientConfigFromEnv(), address, client.WithVersionFromEnv(), client.WithAPIVersionNegotiation())
 }
 
-func (f *Fixture) importImage(ctx context.Context) error {
-	files, err := imageFiles()
+func (f *Fixture) importImage(ctx context.Context, probe func() ([]byte, error)) error {
+	files, err := imageFiles(probe)
 	if err != nil {
 		return err
 	}
@@ -126,8 +133,8 @@ func (f *Fixture) importImage(ctx context.Context) error {
 
 // writeProbe is called once, on first use: with an image of the caller's the go
 // command may not be there, and most attacks do not need it.
-func (f *Fixture) writeProbe() (string, error) {
-	binary, err := rootfs.Probe()
+func (f *Fixture) writeProbe(probe func() ([]byte, error)) (string, error) {
+	binary, err := probe()
 	if err != nil {
 		return "", err
 	}

@@ -4,8 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"io"
-
-	"github.com/synchestra-io/sandbox/internal/rootfs"
 )
 
 // allCapabilities is a struct vfs_cap_data of revision 2 with the effective bit:
@@ -15,8 +13,8 @@ const allCapabilities = "\x01\x00\x00\x02" + "\xff\xff\xff\xff" + "\x00\x00\x00\
 // imageFiles returns the attack image as a tar: the probe and nothing else. Anyone
 // may write anywhere in it, so only the sandbox keeps the attacker out. The probe is
 // there three times: as it is, setuid root, and with all file capabilities.
-func imageFiles() (io.Reader, error) {
-	probe, err := rootfs.Probe()
+func imageFiles(program func() ([]byte, error)) (io.Reader, error) {
+	probe, err := program()
 	if err != nil {
 		return nil, err
 	}

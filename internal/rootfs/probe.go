@@ -10,7 +10,7 @@ import (
 )
 
 // probePackage is the program that tests run in images without a shell.
-const probePackage = "github.com/synchestra-io/sandbox/integration/attacks/probe"
+const probePackage = "github.com/synchestra-io/sandbox/integration/attacks/probe/program"
 
 // Probe returns a static binary of the probe for Linux on this machine's
 // architecture. A process builds it once, with the go command, which must find

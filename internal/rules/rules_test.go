@@ -166,6 +166,9 @@ var imports = map[string]map[string]string{
 		module + "/internal/tarball":          "inputs",
 		"github.com/stretchr/testify/require": "as well",
 	},
+	module + "/integration/attacks/probe/program": {
+		module + "/integration/attacks/probe": "what it is the program of",
+	},
 	module + "/integration/attacks": {
 		module:                                         "what it attacks",
 		module + "/internal/rootfs":                    "it builds the probe",

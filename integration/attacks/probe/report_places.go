@@ -1,6 +1,6 @@
 //go:build linux && (amd64 || arm64)
 
-package main
+package probe
 
 import (
 	"errors"
@@ -110,10 +110,13 @@ func describe(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	own := filepath.Join(dir, "copy-of-probe")
+	own := filepath.Join(dir, ownCopy)
 	defer os.Remove(own)
 	if os.WriteFile(own, program, 0o755) == nil && exec.Command(own, "cat", "/dev/null").Run() == nil {
 		kind += ", exec"
 	}
 	return kind, nil
 }
+
+// ownCopy is the name of the probe's copy of itself.
+const ownCopy = "copy-of-probe"

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package probe
 
 // System calls that package syscall does not name on every architecture.
 const (

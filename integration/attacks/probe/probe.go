@@ -1,6 +1,6 @@
 //go:build linux && (amd64 || arm64)
 
-// Probe is the hostile program of package attacks. Each mode makes one attempt with
+// Package probe is the hostile program of package attacks. Each mode makes one attempt with
 // system calls and prints what became of it, one line for each fact:
 //
 //	got:     the attacker got something that it wanted
@@ -8,13 +8,14 @@
 //	looked:  where the attacker searched
 //	broken:  the attempt itself was wrong, so it tells nothing
 //
-// The last line is "done". Probe also has tasks for other tests of the module.
-package main
+// The last line is "done". It also has tasks for other tests of the module.
+package probe
 
 import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -41,7 +42,13 @@ func onGVisor() bool {
 	return strings.HasSuffix(string(version), "#1 SMP Sun Jan 10 15:06:54 PST 2016\n")
 }
 
-func main() {
+// Is tells whether a program that is called by this path is to be the probe.
+func Is(path string) bool {
+	return slices.Contains([]string{"probe", "setuid", "filecaps", "exe", ownCopy}, filepath.Base(path))
+}
+
+// Main is the probe. It takes its mode and that one's arguments from the command line.
+func Main() {
 	name, args := os.Args[1], os.Args[2:]
 	task := tasks[name]
 	if task == nil {
