@@ -62,7 +62,7 @@ func Open(ctx context.Context, o Options) (g *Gateway, err error) {
 	if err != nil {
 		return nil, err
 	}
-	where, err := discover.Find(discover.Request{Host: o.Host})
+	where, err := discover.Find(discover.Request{Host: o.Host, Context: o.Context})
 	if err != nil {
 		return nil, fmt.Errorf("egress: %w", err)
 	}

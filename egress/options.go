@@ -16,6 +16,9 @@ type Options struct {
 	// "ssh://user@host"; "" = the one that the environment and the docker command's context
 	// select, as with [sandbox.Options].
 	Host string
+	// Context is the name of a docker context, as with [sandbox.Options]; "" = none. It
+	// excludes Host.
+	Context string
 	// Allow is what may be reached, each with its port: a host such as "example.org:443", all
 	// hosts below a domain such as "*.example.org:443", without the domain itself, or an
 	// address such as "1.1.1.1:443". Names are in small letters, and international ones in

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/docker/docker/api/types/system"
+	"github.com/spf13/cobra"
+)
+
+// doctor is what it looks at.
+type doctor struct {
+	engine *engineFlags
+	image  string
+	quick  bool
+	json   bool
+	out    io.Writer
+}
+
+func newDoctor(engine *engineFlags) *cobra.Command {
+	d := &doctor{engine: engine}
+	c := &cobra.Command{
+		Use: "doctor", Short: "Say what this engine is and what it enforces, and attack it", Args: cobra.NoArgs,
+		Long: "Doctor finds the engine as run does, says what it is and what it enforces, runs one job, and makes\n" +
+			"the quick ones of the attacks of this project. For that it imports an image which has nothing but\n" +
+			"this program, and removes it; no registry is needed. The engine must be on this machine, and this\n" +
+			"program linked statically (CGO_ENABLED=0 go install ...). With --image the job runs in another\n" +
+			"image, and the attacks are left out.\n\n" +
+			"The exit status is 1 if something does not hold.",
+		Example: "  sandbox doctor\n  sandbox doctor --json",
+		RunE: func(c *cobra.Command, _ []string) error {
+			d.out = c.OutOrStdout()
+			return d.run(c.Context())
+		},
+	}
+	c.Flags().StringVarP(&d.image, "image", "i", "", "`image` with sh for the job, instead of the attacks")
+	c.Flags().BoolVar(&d.quick, "no-attacks", false, "make no attacks")
+	c.Flags().BoolVar(&d.json, "json", false, "write it as JSON")
+	return c
+}
+
+// Finding is one line of doctor's.
+type Finding struct {
+	What  string `json:"what"`
+	Value string `json:"value"`
+	Bad   bool   `json:"bad,omitempty"` // it does not hold
+}
+
+func (d *doctor) run(ctx context.Context) error {
+	api, where, err := d.engine.api()
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	info, err := api.Info(ctx)
+	if err != nil {
+		return engineError(d.engine, ctx, err)
+	}
+	found := append([]Finding{{What: "engine", Value: where.Host + ", chosen by " + where.Origin}}, facts(info, api.ClientVersion())...)
+	more, err := d.try(ctx, api, info)
+	if err != nil {
+		return err
+	}
+	found = append(found, more...)
+	if err := d.print(found); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(found, func(f Finding) bool { return f.Bad }) {
+		return exit(exitFailed)
+	}
+	return nil
+}
+
+// facts are what the engine says of itself.
+func facts(info system.Info, api string) []Finding {
+	has := func(name string) bool {
+		return slices.ContainsFunc(info.SecurityOptions, func(o string) bool { return o == "name="+name || strings.HasPrefix(o, "name="+name+",") })
+	}
+	yes := map[bool]string{true: "yes", false: "no"}
+	enforced := func(what string, does bool) Finding {
+		return Finding{What: what, Value: map[bool]string{true: "enforced", false: "not enforced: jobs with this limit are refused"}[does]}
+	}
+	runtimes := sorted(info.Runtimes)
+	return []Finding{
+		{What: "version", Value: fmt.Sprintf("%s, API %s", info.ServerVersion, api)},
+		{What: "machine", Value: fmt.Sprintf("%s, %s, Linux %s, %d CPUs, %d MiB", info.OperatingSystem, info.Architecture, info.KernelVersion, info.NCPU, info.MemTotal>>20)},
+		{What: "runtime", Value: fmt.Sprintf("%s, of %s", cmp.Or(info.DefaultRuntime, "unknown"), strings.Join(runtimes, ", "))},
+		{What: "cgroups", Value: fmt.Sprintf("v%s, by %s", cmp.Or(info.CgroupVersion, "1"), cmp.Or(info.CgroupDriver, "unknown"))},
+		{What: "rootless", Value: yes[has("rootless")]},
+		{What: "seccomp", Value: seccomp(info.SecurityOptions), Bad: !has("seccomp")},
+		{What: "AppArmor", Value: yes[has("apparmor")]},
+		{What: "SELinux", Value: yes[has("selinux")]},
+		enforced("Limits.CPUs", info.CPUCfsQuota && info.CPUCfsPeriod && info.CgroupDriver != "none"),
+		enforced("Limits.MemoryMB", info.MemoryLimit && info.CgroupDriver != "none"),
+		{What: "swap", Value: map[bool]string{true: "counted: a limit of memory is one of both", false: "not counted: a limit of memory is one of RAM alone"}[info.SwapLimit]},
+		enforced("Limits.PIDs", info.PidsLimit && info.CgroupDriver != "none"),
+	}
+}
+
+func seccomp(options []string) string {
+	for _, o := range options {
+		if profile, found := strings.CutPrefix(o, "name=seccomp,profile="); found {
+			return "the engine's profile is " + profile
+		}
+	}
+	return "none: every job is refused"
+}
+
+// print writes the findings.
+func (d *doctor) print(found []Finding) error {
+	if d.json {
+		out := json.NewEncoder(d.out)
+		out.SetIndent("", "  ")
+		return out.Encode(found)
+	}
+	table := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
+	for _, f := range found {
+		mark := "  "
+		if f.Bad {
+			mark = "! "
+		}
+		fmt.Fprintf(table, "%s%s\t%s\n", mark, f.What, f.Value)
+	}
+	return table.Flush()
+}
+
+// engineError asks the library, whose error says what to do.
+func engineError(engine *engineFlags, ctx context.Context, err error) error {
+	r, failed := newRunner(engine)
+	if failed != nil {
+		return failed
+	}
+	defer r.Close()
+	if _, asked := r.Leftovers(ctx); asked != nil {
+		return asked
+	}
+	return errors.Join(errors.New("engine information"), err)
+}

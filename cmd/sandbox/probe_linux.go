@@ -1,0 +1,17 @@
+//go:build linux && (amd64 || arm64)
+
+package main
+
+import (
+	"os"
+
+	"github.com/synchestra-io/sandbox/integration/attacks/probe"
+)
+
+// becomeProbe makes this program the hostile one of the attacks, if it is in their image.
+func becomeProbe() {
+	if probe.Is(os.Args[0]) {
+		probe.Main()
+		os.Exit(0)
+	}
+}
