@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docker/go-units"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
@@ -54,7 +55,8 @@ func (s *show) progress(p sandbox.Progress) {
 		s.clear()
 		s.of = p.Op
 		s.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(s.to), progressbar.OptionShowBytes(true), progressbar.OptionSetDescription(what),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(), progressbar.OptionSpinnerType(14))
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(),
+			progressbar.OptionSpinnerType(14), progressbar.OptionSetSpinnerChangeInterval(0)) // nobody draws but who calls it
 	}
 	if total > 0 && s.bar.GetMax64() != total {
 		s.bar.ChangeMax64(max(total, done))
@@ -90,7 +92,7 @@ func (s *show) line(op sandbox.Op, what string, done, total int64) {
 	fmt.Fprintln(s.to, text)
 }
 
-func bytesText(n int64) string { s := size(n); return s.String() + "B" }
+func bytesText(n int64) string { return units.BytesSize(float64(n)) }
 
 // clear removes the bar.
 func (s *show) clear() {

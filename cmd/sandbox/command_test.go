@@ -1,0 +1,159 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox"
+)
+
+// said is what a command line says that comes to no engine.
+func said(t *testing.T, args ...string) (out, err string, status int) {
+	t.Helper()
+	c := newCommand()
+	var stdout, stderr bytes.Buffer
+	c.SetOut(&stdout)
+	c.SetErr(&stderr)
+	c.SetArgs(args)
+	if failed := c.ExecuteContext(t.Context()); failed != nil {
+		return stdout.String(), stderr.String() + trimName(failed), exitNotRun
+	}
+	return stdout.String(), stderr.String(), 0
+}
+
+// Every message says what to do next.
+func TestMistakes(t *testing.T) {
+	t.Setenv("SANDBOX_IMAGE", "")
+	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "no.sock"))
+	for want, args := range map[string][]string{
+		"there is no image; name one by --image or SANDBOX_IMAGE":                 {"run", "ls"},
+		"there is no command; add it behind the flags":                            {"run", "--image", "x"},
+		"want a size such as 512m or 2g":                                          {"run", "--memory", "x", "--image", "x", "ls"},
+		"want missing, always or never":                                           {"run", "--pull", "x", "--image", "x", "ls"},
+		"--mount /data: want SOURCE:TARGET":                                       {"run", "--mount", "/data", "--image", "x", "ls"},
+		"--input: stat no-such-directory":                                         {"run", "--input", "no-such-directory", "--image", "x", "ls"},
+		"unknown command \"start\" for \"sandbox\"":                               {"start"},
+		"pull: engine at unix:///":                                                {"run", "--no-input", "--image", "x", "ls"},
+		"cleanup: engine at unix:///":                                             {"doctor"},
+		`validate: Limits.CPUs -1`:                                                {"run", "--no-input", "--cpus", "-1", "--image", "x", "ls"},
+		"Options.Host \"unix:///x\" and Options.Context \"y\" exclude each other": {"--host", "unix:///x", "--context", "y", "sweep"},
+	} {
+		_, err, status := said(t, args...)
+		require.Contains(t, err, want)
+		require.Equal(t, exitNotRun, status)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	out, _, status := said(t, "run", "--help")
+	require.Zero(t, status)
+	require.Contains(t, out, "sandbox run --image golang:1.26 -- go test ./...")
+	out, _, status = said(t, "completion", "bash")
+	require.Zero(t, status)
+	require.Contains(t, out, "__start_sandbox")
+	out, _, _ = said(t, "version")
+	require.Regexp(t, `^sandbox \S+, go\S+, \w+/\w+\n$`, out)
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]int64{"512m": 512 << 20, "2g": 2 << 30, "1.5k": 1536, "0": 0, "7": 7} {
+		var s size
+		require.NoError(t, s.Set(text))
+		require.EqualValues(t, want, s)
+		require.Equal(t, text, s.String())
+	}
+	var s size
+	require.NoError(t, s.Set("1k"))
+	require.EqualValues(t, 1, s.mebibytes())
+	require.Error(t, s.Set("-1"))
+}
+
+// The flags are the job's fields.
+func TestJob(t *testing.T) {
+	f := &runFlags{
+		image: "busybox", inputDir: "/in", collect: []string{"out", "/in/x"}, env: []string{"A=b=c"}, mounts: []string{"/data:/mnt", "/w:/w:rw", "/r:/r:ro"},
+		memory: 100, disk: 1 << 20, artifactsBytes: 5, logBytes: 6, network: "none", setup: "make", setupTimeout: time.Minute,
+		limits: sandbox.Limits{CPUs: 1.5, PIDs: 7, Timeout: time.Second},
+	}
+	j, err := f.job([]string{"ls", "-l"})
+	require.NoError(t, err)
+	require.Equal(t, sandbox.Job{
+		Image: "busybox", Cmd: []string{"ls", "-l"}, Env: map[string]string{"A": "b=c"}, WorkDir: "/in", InputDir: "/in",
+		Mounts:  []sandbox.Mount{{Source: "/data", Target: "/mnt", ReadOnly: true}, {Source: "/w", Target: "/w"}, {Source: "/r", Target: "/r", ReadOnly: true}},
+		Collect: []string{"/in/out", "/in/x"}, Setup: sandbox.Setup{Cmd: []string{"sh", "-c", "make"}, Timeout: time.Minute},
+		Limits: sandbox.Limits{CPUs: 1.5, MemoryMB: 1, PIDs: 7, Timeout: time.Second, Network: "none", LogBytes: 6, ArtifactBytes: 5, DiskMB: 1},
+	}, j)
+}
+
+// unpack writes an archive's files below a directory.
+func unpack(t *testing.T, dir string, force bool, headers ...tar.Header) error {
+	t.Helper()
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	for _, h := range headers {
+		h.Typeflag, h.Size, h.Mode = tar.TypeReg, 3, 0o644
+		require.NoError(t, w.WriteHeader(&h))
+		io.WriteString(w, "new")
+	}
+	require.NoError(t, w.Close())
+	o := &output{dir: dir, force: force}
+	return o.unpack(&archive)
+}
+
+// Whatever an archive says, nothing is written elsewhere.
+func TestUnpackStaysBelow(t *testing.T) {
+	dir := t.TempDir()
+	below := filepath.Join(dir, "below")
+	require.NoError(t, os.Mkdir(below, 0o755))
+	require.NoError(t, os.Symlink("..", filepath.Join(below, "up")))
+	require.NoError(t, os.Symlink("../target", filepath.Join(below, "link")))
+	for _, name := range []string{"../x", "/x", "up/x", "a/../../x"} {
+		require.Error(t, unpack(t, below, true, tar.Header{Name: name}), name)
+	}
+	require.NoError(t, unpack(t, below, true, tar.Header{Name: "link"}), "the link is replaced")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+	require.ErrorContains(t, unpack(t, below, false, tar.Header{Name: "link"}), "exists; use --force")
+}
+
+// A file that breaks off is not left in part.
+func TestUnpackOfWhatBreaksOff(t *testing.T) {
+	dir := t.TempDir()
+	f := &runFlags{output: dir, collect: []string{"x"}}
+	o := f.openOutput()
+	w := tar.NewWriter(o.writer())
+	require.NoError(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "x", Size: 10}))
+	io.WriteString(w, "12345")
+	own := errors.New("lost")
+	require.Equal(t, own, o.close(own))
+	_, err := os.Stat(filepath.Join(dir, "x"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+// A bar adds up the layers of a pull.
+func TestPulled(t *testing.T) {
+	s := newShow(new(bytes.Buffer), false)
+	for _, p := range []sandbox.Progress{
+		{Layer: "a", Status: "Downloading", Done: 1, Total: 10}, {Layer: "b", Status: "Downloading", Done: 2, Total: 20},
+		{Layer: "a", Status: "Download complete"}, {Layer: "a", Status: "Extracting", Done: 5, Total: 10},
+	} {
+		s.pulled(p)
+	}
+	done, total := s.pulled(sandbox.Progress{Layer: "c", Status: "Waiting"})
+	require.Equal(t, []int64{12, 30}, []int64{done, total})
+	var text bytes.Buffer
+	s = newShow(&text, false)
+	s.progress(sandbox.Progress{Op: sandbox.OpStage, Done: 3 << 20})
+	s.progress(sandbox.Progress{Op: sandbox.OpStage, Done: 4 << 20})
+	require.Equal(t, "sandbox: upload: 3MiB\n", text.String())
+}

@@ -1,0 +1,92 @@
+//go:build docker
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/synchestra-io/sandbox/internal/enginetest"
+	"github.com/synchestra-io/sandbox/internal/owner"
+)
+
+func TestMain(m *testing.M) {
+	enginetest.Main(m, nil)
+}
+
+// built is this command, built as users build it.
+var built = sync.OnceValue(func() string {
+	dir, err := os.MkdirTemp("", "command")
+	if err != nil {
+		panic(err)
+	}
+	file := filepath.Join(dir, "sandbox")
+	build := exec.Command("go", "build", "-o", file, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		panic(string(output))
+	}
+	return file
+})
+
+// ended is how a command line ended.
+type ended struct {
+	out, err string
+	status   int
+}
+
+// tree makes a directory with files, and returns it.
+func tree(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		at := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(at), 0o755))
+		require.NoError(t, os.WriteFile(at, []byte(content), 0o644))
+	}
+	return dir
+}
+
+// start prepares a command line in a directory, with the image of busybox and no network.
+func start(dir string, args ...string) *exec.Cmd {
+	c := exec.Command(built(), args...)
+	c.Dir = dir
+	c.Env = append(os.Environ(), "SANDBOX_IMAGE="+enginetest.Busybox(), "COLUMNS=80")
+	return c
+}
+
+// sealed are the flags of most runs.
+func sealed(args ...string) []string { return append([]string{"run", "--network", "none"}, args...) }
+
+// run runs a command line to its end. Nothing of it may be left.
+func run(t testing.TB, dir string, stdin io.Reader, args ...string) ended {
+	t.Helper()
+	var out, err bytes.Buffer
+	c := start(dir, args...)
+	c.Stdin, c.Stdout, c.Stderr = stdin, &out, &err
+	failed := c.Run()
+	require.True(t, failed == nil || errors.As(failed, new(*exec.ExitError)), "%v", failed)
+	nothingLeft(t)
+	return ended{out.String(), err.String(), c.ProcessState.ExitCode()}
+}
+
+// nothingLeft looks for objects of any run. Tests of this package come one after the other.
+func nothingLeft(t testing.TB) {
+	t.Helper()
+	require.Empty(t, enginetest.Objects(t, enginetest.API, owner.LabelRun))
+}
+
+// shell is a command line that runs a script.
+func shell(t testing.TB, dir, script string, flags ...string) ended {
+	t.Helper()
+	return run(t, dir, strings.NewReader(""), append(sealed(flags...), "--", "sh", "-c", script)...)
+}
