@@ -25,9 +25,12 @@ stress      = go test -race -count=1 -tags "docker stress" -timeout 5m -run Test
 # With a fault most of a run is waiting for a bound, so that many can wait at once.
 faults      = $(enginetests) -parallel 10
 workloads   = $(onengine) -tags "docker workloads" -timeout 10m -v $(GOTESTFLAGS)
+# All that must be there before the engine's namespaces, which have no network.
+downloads   = go mod download && for module in examples egress cmd/sandbox; do (cd $$module && go mod download) || exit 1; done
 suite       = $(enginetests) . ./integration/attacks ./integration/behaviour ./integration/chaos && \
 	$(faults) -short ./integration/faults && \
-	$(if $(RUN),,$(stress) -short ./integration/chaos && )(cd egress && $(enginetests) .) && cd examples && $(enginetests) ./...
+	$(if $(RUN),,$(stress) -short ./integration/chaos && )(cd egress && $(enginetests) .) && (cd cmd/sandbox && $(enginetests) .) && \
+	cd examples && $(enginetests) ./...
 
 # What Podman does not do, as SECURITY.md says: Limits.DiskMB; tell links in artifacts from
 # files; send very deep files; have a network "host"; keep anything for network "none". SeccompProfileOfTheOwner and
@@ -96,7 +99,7 @@ lint:
 	@files=$$(gofmt -l .) && if [ "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
 	$(STATICCHECK) -tags 'docker soak stress gvisor podman vm workloads' ./...
 	$(ACTIONLINT)
-	@for module in bench examples egress; do \
+	@for module in bench examples egress cmd/sandbox; do \
 		echo "go vet and staticcheck in $$module"; \
 		(cd $$module && go vet -tags docker ./... && $(STATICCHECK) -tags docker ./...) || exit 1; \
 	done
@@ -107,26 +110,24 @@ systems:
 	@for system in darwin windows; do \
 		echo "go build and go vet with GOOS=$$system"; \
 		GOOS=$$system go build ./... && GOOS=$$system go vet ./... && \
-			(cd egress && GOOS=$$system go build . && GOOS=$$system go vet .) || exit 1; \
+			(cd egress && GOOS=$$system go build . && GOOS=$$system go vet .) && \
+			(cd cmd/sandbox && GOOS=$$system go build -o /dev/null . && GOOS=$$system go vet .) || exit 1; \
 	done
 
 unit:
 	@scripts/need build
 	go test -race -timeout 2m $(run) $(GOTESTFLAGS) ./...
 	cd egress && go test -race -timeout 2m $(run) $(GOTESTFLAGS) ./...
+	cd cmd/sandbox && go test -race -timeout 2m $(run) $(GOTESTFLAGS) ./...
 
 engine:
 	@scripts/need build suite engine
-	go mod download
-	cd examples && go mod download
-	cd egress && go mod download
+	$(downloads)
 	scripts/with-engine sh -c '$(suite)'
 
 test-26 test-28: test-%:
 	@scripts/need build suite
-	go mod download
-	cd examples && go mod download
-	cd egress && go mod download
+	$(downloads)
 	scripts/other-engine $* sh -c '$(suite)'
 
 test-podman:
@@ -180,9 +181,7 @@ test-gvisor:
 
 workloads:
 	@scripts/need build images
-	go mod download
-	cd examples && go mod download
-	cd egress && go mod download
+	$(downloads)
 	for dir in $$(cd examples && go list -m -f '{{.Dir}}' $(MODULES)); do (cd "$$dir" && go mod download) || exit 1; done
 	scripts/with-images scripts/with-engine sh -c '$(workloads) -run "TestWorkloads|TestDependencies" ./integration/behaviour && \
 		cd examples && SANDBOX_MODULES="$(MODULES)" $(workloads) -run TestPublicModules ./coverage'
