@@ -26,6 +26,7 @@ func TestMain(m *testing.M) { enginetest.Main(m, nil) }
 // A program sets its providers, and that is all. Each run has a span, below that of its caller,
 // and the metrics count it.
 func TestExporters(t *testing.T) {
+	busybox := enginetest.Busybox() // whose making has spans of its own
 	spans, reader := tracetest.NewInMemoryExporter(), metric.NewManualReader()
 	traces := trace.NewTracerProvider(trace.WithSyncer(spans))
 	metrics := metric.NewMeterProvider(metric.WithReader(reader))
@@ -37,9 +38,9 @@ func TestExporters(t *testing.T) {
 
 	ctx, request := otel.Tracer("service").Start(t.Context(), "request")
 	for _, j := range []sandbox.Job{
-		{Image: enginetest.Busybox(), Cmd: []string{"true"}},
-		{Image: enginetest.Busybox(), Cmd: []string{"false"}},
-		{Image: enginetest.Busybox(), Cmd: []string{"sleep", "60"}, Limits: sandbox.Limits{Timeout: time.Second}},
+		{Image: busybox, Cmd: []string{"true"}},
+		{Image: busybox, Cmd: []string{"false"}},
+		{Image: busybox, Cmd: []string{"sleep", "60"}, Limits: sandbox.Limits{Timeout: time.Second}},
 		{Image: "127.0.0.1:1/nobody:v1", Cmd: []string{"true"}},
 	} {
 		sandbox.RunOnce(ctx, j) // the spans tell what came of it

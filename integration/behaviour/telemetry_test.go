@@ -81,7 +81,7 @@ func TestTelemetry(t *testing.T) {
 			require.Equal(t, "sandbox run", s.Name)
 			require.Contains(t, s.Text, "sandbox.outcome failure")
 			require.Contains(t, s.Text, "process.exit.code 3")
-			require.Contains(t, s.Text, "container.image.name "+secretJob().Image)
+			require.Contains(t, s.Text, "container.image.name docker.io/"+secretJob().Image)
 		case "sandbox run":
 			told = append(told, s.Name)
 		default:

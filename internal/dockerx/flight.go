@@ -6,6 +6,8 @@ import (
 	"maps"
 	"sync"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/synchestra-io/sandbox/internal/bounds"
 )
 
@@ -59,8 +61,10 @@ func board(ctx context.Context, key flightKey, reports chan Progress, do func(co
 		f.waiting[reports] = true
 		return f
 	}
-	// No value of this caller's context concerns the others.
-	life, cancel := context.WithCancel(bounds.With(context.Background(), bounds.From(ctx)))
+	// No value of this caller's context concerns the others, but for the span that the requests
+	// belong to.
+	life := trace.ContextWithSpan(bounds.With(context.Background(), bounds.From(ctx)), trace.SpanFromContext(ctx))
+	life, cancel := context.WithCancel(life)
 	f := &flight{done: make(chan struct{}), cancel: cancel, waiting: map[chan Progress]bool{reports: true}}
 	flights.by[key] = f
 	go f.fly(life, key, do)

@@ -24,7 +24,7 @@ func readme(t testing.TB) string {
 // Every test that docs/guarantees.md names exists.
 func TestGuaranteesNameTests(t *testing.T) {
 	tests := map[string]bool{}
-	for _, file := range goFiles(t) {
+	for _, file := range filesOf(t, "", "egress", "cmd/sandbox", "examples") {
 		if !strings.HasSuffix(file, "_test.go") {
 			continue
 		}
@@ -42,6 +42,20 @@ func TestGuaranteesNameTests(t *testing.T) {
 	require.Greater(t, len(named), 50)
 	for _, name := range named {
 		require.True(t, tests[name[1]], "docs/guarantees.md names %s, which does not exist", name[1])
+	}
+}
+
+// docs/cookbook.md shows the programs as they are.
+func TestCookbook(t *testing.T) {
+	page, err := os.ReadFile(root + "/docs/cookbook.md")
+	require.NoError(t, err)
+	programs, err := filepath.Glob(root + "/examples/cookbook/*/main.go")
+	require.NoError(t, err)
+	require.Len(t, programs, strings.Count(string(page), "```go\n"))
+	for _, file := range programs {
+		program, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Contains(t, string(page), "```go\n"+string(program)+"```\n", file)
 	}
 }
 

@@ -26,11 +26,18 @@ import (
 // root is the module's directory, as seen from here.
 const root = "../.."
 
-// goFiles are the files of this module and of egress; other nested modules keep their own
-// rules.
+// goFiles are the files of this module, of egress and of the command; other nested modules keep
+// their own rules.
 func goFiles(t *testing.T) (files []string) {
 	t.Helper()
-	for _, module := range []string{root, filepath.Join(root, "egress")} {
+	return filesOf(t, "", "egress", "cmd/sandbox")
+}
+
+// filesOf are the files of some modules.
+func filesOf(t *testing.T, modules ...string) (files []string) {
+	t.Helper()
+	for _, module := range modules {
+		module = filepath.Join(root, module)
 		require.NoError(t, filepath.WalkDir(module, func(path string, d fs.DirEntry, err error) error {
 			if d.IsDir() && path != module {
 				_, nested := os.Stat(filepath.Join(path, "go.mod"))

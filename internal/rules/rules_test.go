@@ -119,6 +119,7 @@ var imports = map[string]map[string]string{
 	module + "/internal/leaktest": {"testing": "it is for tests"},
 	module + "/internal/validate": {"github.com/distribution/reference": "the grammar of images' names"},
 	module + "/internal/dockerx": {
+		"go.opentelemetry.io/otel/trace":                   "whose span a shared pull belongs to",
 		module + "/internal/bounds":                        "how long it waits",
 		module + "/isolation":                              "the hardening, with what the engine takes and enforces",
 		"github.com/docker/docker/client":                  "the engine; nobody else may speak to it",

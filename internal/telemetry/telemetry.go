@@ -118,7 +118,7 @@ func (r *Run) Failed(err error) {
 	}
 }
 
-// Image notes which image the run is to use, as the job names it.
+// Image notes the full name of the image that the run is to use.
 func (r *Run) Image(name string) {
 	if r != nil {
 		r.image = name
