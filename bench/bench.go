@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -27,6 +28,7 @@ import (
 type bench struct {
 	api     *client.Client
 	runner  *sandbox.Runner
+	logging *sandbox.Runner // has a Logger
 	image   string
 	profile string // a file with the preset's seccomp profile
 }
@@ -44,6 +46,9 @@ func newBench(ctx context.Context) (*bench, error) {
 	}
 	b := &bench{api: api, image: "sandbox-bench/busybox:" + randomName()}
 	if b.runner, err = sandbox.New(sandbox.Options{}); err != nil {
+		return nil, err
+	}
+	if b.logging, err = sandbox.New(sandbox.Options{Logger: slog.New(slog.NewJSONHandler(io.Discard, nil))}); err != nil {
 		return nil, err
 	}
 	if b.profile, err = writeProfile(); err != nil {
@@ -76,7 +81,7 @@ func randomName() string {
 }
 
 func (b *bench) close() error {
-	closeErr := b.runner.Close()
+	closeErr := errors.Join(b.runner.Close(), b.logging.Close())
 	_, err := b.api.ImageRemove(context.Background(), b.image, image.RemoveOptions{Force: true, PruneChildren: true})
 	return errors.Join(closeErr, err, b.api.Close(), os.Remove(b.profile))
 }

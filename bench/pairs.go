@@ -55,6 +55,9 @@ func (b *bench) pairs() []pair {
 			a:    side{"Setup on bridge, input, artifact", b.kept(b.withSetup)},
 			b:    side{"one run on bridge and one on none, each with them", b.twice},
 			runs: 15, target: targets{1.05, 1.05},
+		}, {
+			a: side{"true, with a Logger, spans and their tracer", b.told(truth)}, b: kept,
+			runs: 60, target: targets{1.01, 1.01},
 		},
 	}
 }
