@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"math"
 	"path"
 	"time"
@@ -23,26 +24,36 @@ func (p plan) readingTime(b bounds.Bounds) time.Duration {
 	}
 	perMiB := 2 * time.Second
 	if p.output != nil {
-		perMiB = (1 << 20 / copied) * b.Writer
+		perMiB = (1 << 20 / artifacts.Piece) * b.Writer
 	}
 	mib := max(p.limits.ArtifactBytes, defaultArtifactBytes) >> 20
+	if p.output != nil {
+		mib = 2*mib + artifacts.MaxEntries*archiveHeader>>20 // with names and headers
+	}
 	return time.Duration(min(mib, int64(math.MaxInt64/perMiB))) * perMiB
 }
 
-// copied is how many bytes io.Copy writes at once.
-const copied = 32 << 10
+// archiveHeader is what a file takes in an archive beside its content and its name, in bytes.
+const archiveHeader = 4 * 512
 
 // collect fills in the artifacts, or writes them as an archive, and whether the disk is full.
 // The container has stopped. If it was killed, this is a part of the run's ending.
 func (r *run) collect(ctx context.Context, p plan, dirs []directory, staged map[string]mount.Mount, exit dockerx.Exit, res *Result) error {
 	ctx, release := r.ending.Bind(ctx)
 	defer release()
-	out := newOutput(p, r.bounds)
+	out := newOutput(ctx, p, r.bounds)
 	defer out.close()
-	if err := r.collectInto(ctx, p, dirs, staged, exit, out, res); err != nil {
-		return err
+	defer func() { r.archived = out.files() }()
+	err := r.collectInto(ctx, p, dirs, staged, exit, out, res)
+	if err == nil {
+		err = out.finish()
+	} else if failed := out.failed(); failed != nil {
+		err = errors.Join(failed, err)
 	}
-	return out.finish()
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 func (r *run) collectInto(ctx context.Context, p plan, dirs []directory, staged map[string]mount.Mount, exit dockerx.Exit, out *output, res *Result) (err error) {

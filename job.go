@@ -89,7 +89,8 @@ type Job struct {
 	// are read, in place of [Result.Artifacts]; nil = they are kept in memory. Every path of
 	// Collect must then be InputDir or inside it. The archive has regular files alone: their
 	// names relative to InputDir, their times in whole seconds, mode 0755 if their owner may
-	// execute them and else 0644. So it can be the InputTar of another job. Its end is written
+	// execute them and else 0644. So it can be the InputTar of another job, within the bounds
+	// of these. Its end is written
 	// only when all of it is there; what is in [Result.Uncollected] is left out. Further names
 	// of a file (hard links) get a copy of it each, a thousand of them at most. Nothing is
 	// written if Cmd was not started.

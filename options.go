@@ -52,7 +52,8 @@ type Options struct {
 	// exit status, durations by step, bytes of output and error; a line at level Warn if
 	// something may be left on the engine; and one for each step, at level Debug. None has
 	// output, variables' values or credentials. nil = silent. It is called by the goroutine
-	// that called RunOnce.
+	// that called RunOnce, with its context; a panic in it is RunOnce's, which then removes
+	// everything all the same.
 	//
 	// Spans and metrics need no option. They go to the providers that the program has set with
 	// OpenTelemetry, if any: a span for the run, below the context's, one for each step, and

@@ -1,6 +1,9 @@
 package sandbox
 
 import (
+	"cmp"
+	"context"
+
 	"github.com/synchestra-io/sandbox/internal/artifacts"
 	"github.com/synchestra-io/sandbox/internal/bounds"
 	"github.com/synchestra-io/sandbox/internal/stdio"
@@ -12,11 +15,12 @@ type output struct {
 	archive *artifacts.Archive
 }
 
-func newOutput(p plan, b bounds.Bounds) *output {
+// newOutput writes until ctx ends.
+func newOutput(ctx context.Context, p plan, b bounds.Bounds) *output {
 	if p.output == nil {
 		return nil
 	}
-	to := stdio.NewWriter("OutputTar", p.output, b.Writer)
+	to := stdio.NewWriter(ctx, "OutputTar", p.output, b.Writer)
 	return &output{to, artifacts.NewArchive(to, p.inputDir)}
 }
 
@@ -34,7 +38,16 @@ func (o *output) finish() error {
 	if o == nil || o.failed() != nil {
 		return o.failed()
 	}
-	return o.archive.Close()
+	err := o.archive.Close()
+	return cmp.Or(o.failed(), err)
+}
+
+// files is how many are in the archive.
+func (o *output) files() int {
+	if o == nil {
+		return 0
+	}
+	return o.archive.Files()
 }
 
 func (o *output) close() {

@@ -39,6 +39,8 @@ type run struct {
 	platform string // of the image, "" = the engine's own
 	report   func(Progress)
 	told     *telemetry.Run // nil = nobody is
+	said     int64          // by the commands, in bytes
+	archived int            // files in Job.OutputTar
 	undo     cleanup.Teardown
 	// fill fills what stage has made; nil = it is filled.
 	fill func(context.Context) error
@@ -71,13 +73,13 @@ func newRun(ctx context.Context, client *dockerx.Client, logger *slog.Logger) (c
 func (r *run) stagingName() string { return r.name + "-stage" }
 
 // end undoes everything. What could not be removed is a Sweep's from now on.
-func (r *run) end() error {
+func (r *run) end() (err error) {
 	defer owner.End(r.id)
 	defer r.ending.Close()
+	defer func() { r.told.Failed(err) }()
+	defer func() { err = r.undo.Run(r.ending.All()) }() // whatever a logger of the caller's does
 	r.told.Step(stepCleanup)
-	err := r.undo.Run(r.ending.All())
-	r.told.Failed(err)
-	return err
+	return nil
 }
 
 // prepare fills in the run's labels, and what the engine and the image add to a
@@ -205,10 +207,12 @@ func (r *run) checkStaged(ctx context.Context, p plan, staged map[string]mount.M
 
 // execute runs a created container with a command to its end.
 func (r *run) execute(ctx context.Context, name string, c command, l Limits) (process.Outcome, error) {
-	return process.Run(ctx, r.client, name, process.Options{
+	out, err := process.Run(ctx, r.client, name, process.Options{
 		Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr, LogBytes: l.LogBytes,
 		Timeout: c.timeout, MemoryCapped: l.MemoryMB > 0, Ending: r.ending, Verify: r.verify[name],
 	})
+	r.said += out.Said
+	return out, err
 }
 
 // runCommand runs the job's container to its end and fills in the Result's exit status,

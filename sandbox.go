@@ -44,14 +44,13 @@ func (r *Runner) RunOnce(ctx context.Context, j Job) (Result, error) {
 	defer leave()
 	ctx, run := newRun(ctx, r.client, r.options.Logger)
 	run.report, run.offline = r.report, r.offline
-	defer run.told.End(panicked) // unless it has ended
 	end := sync.OnceValue(run.end)
-	defer end() // after a panic, too
+	defer func() { run.told.End(panicked(end())) }() // after a panic, too; else it has ended
 	step := r.steps(ctx, run, j, &res)
 	run.told.Failed(step)
 	ended, reason := ctx.Err(), context.Cause(ctx)
 	err = joinErrors(ended, reason, step, end())
-	run.told.End(outcome(res, err))
+	run.told.End(run.outcome(res, err))
 	return res, err
 }
 

@@ -34,8 +34,8 @@ type SweepReport struct {
 //     Timeout. By the engine's clock, its command was started so long ago that the
 //     Timeout, plus the time that the answer to the start may take, and RunOnce after
 //     the Timeout, passed more than five minutes ago. If the command has ended and the job had
-//     paths in Collect, two seconds for each MiB of ArtifactBytes are added, or 160 with
-//     OutputTar, and for at least 256 MiB.
+//     paths in Collect, two seconds for each MiB of ArtifactBytes are added, and for at least
+//     256 MiB; with OutputTar 160 seconds for each MiB of an archive of twice that and more.
 //
 // While a job's Setup runs, [Setup.Timeout] counts in its Timeout's place. Between the
 // two commands of a run none has been started.

@@ -20,10 +20,10 @@ const (
 )
 
 // outcome is what is told of a run that has ended.
-func outcome(res Result, err error) telemetry.Outcome {
+func (r *run) outcome(res Result, err error) telemetry.Outcome {
 	o := telemetry.Outcome{
 		Exit: res.ExitCode, TimedOut: res.TimedOut, OOMKilled: res.OOMKilled, Err: err, Left: errors.Is(err, ErrCleanup),
-		Output: int64(len(res.Logs)) + res.LogsDropped, Dropped: res.LogsDropped, Artifacts: len(res.Artifacts),
+		Output: r.said, Dropped: res.LogsDropped + res.SetupLogsDropped, Artifacts: len(res.Artifacts) + r.archived,
 	}
 	var failed *Error
 	if errors.As(err, &failed) {
@@ -32,5 +32,8 @@ func outcome(res Result, err error) telemetry.Outcome {
 	return o
 }
 
-// panicked is the outcome of a run that a panic of the caller's ended.
-var panicked = telemetry.Outcome{Exit: -1, Step: stepRun, Err: errors.New("a function of the caller's panicked")}
+// panicked is what is told of a run that a panic in a function of the caller's ended.
+func panicked(cleanup error) telemetry.Outcome {
+	err := errors.New("a function of the caller's panicked")
+	return telemetry.Outcome{Exit: -1, Step: "panic", Err: errors.Join(err, cleanup), Left: cleanup != nil}
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -115,7 +116,9 @@ func (e *attackEnv) gotOutside(command ...string) []string {
 	if err != nil {
 		e.abort("no probe to run outside the sandbox: %v", err)
 	}
-	output, err := exec.CommandContext(e.ctx, probe, command...).CombinedOutput()
+	outside := exec.CommandContext(e.ctx, probe, command...)
+	outside.Env = append(os.Environ(), probeMarker+"=1")
+	output, err := outside.CombinedOutput()
 	if err != nil {
 		e.abort("outside the sandbox: %v\n%s", err, output)
 	}

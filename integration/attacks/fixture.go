@@ -31,16 +31,22 @@ type Options struct {
 	// Image is the name of an image with the files of the attack image. If it is "",
 	// Open builds the probe, imports the attack image, and Close removes it.
 	Image string
-	// Probe returns a static program for Linux that calls probe.Main if it is called by a path
-	// for which probe.Is is true; nil = it is built, with the go command, from this module's
-	// source.
+	// Probe returns a static program for Linux that calls probe.Main if probe.Is says so; nil =
+	// it is built, with the go command, from this module's source.
 	Probe func() ([]byte, error)
+	// API is a client of the engine that Run uses, which Close does not close; nil = one is made
+	// for Host.
+	API *client.Client
 }
+
+// probeMarker is probe.Marker, which exists on Linux alone.
+const probeMarker = "SANDBOX_PROBE"
 
 // Fixture is what all attacks share. It is safe for concurrent use.
 type Fixture struct {
 	sandbox RunFunc
 	api     *client.Client
+	ownAPI  bool   // Open made it
 	image   string // the name of the attack image
 	mine    bool   // Open imported the image
 	dir     string // for the probe that runs outside the sandbox
@@ -69,8 +75,11 @@ func (f *Fixture) open(ctx context.Context, o Options) (err error) {
 	if o.Run == nil {
 		return errors.New("attacks: Options.Run is missing")
 	}
-	if f.api, err = newClient(o.Host); err != nil {
-		return err
+	if f.api = o.API; f.api == nil {
+		if f.api, err = newClient(o.Host); err != nil {
+			return err
+		}
+		f.ownAPI = true
 	}
 	if f.dir, err = os.MkdirTemp("", "attacks"); err != nil {
 		return err
@@ -155,7 +164,7 @@ func (f *Fixture) Close() error {
 	if f.dir != "" {
 		errs = append(errs, os.RemoveAll(f.dir))
 	}
-	if f.api != nil {
+	if f.ownAPI {
 		errs = append(errs, f.api.Close())
 	}
 	return errors.Join(errs...)

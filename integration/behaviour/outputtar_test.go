@@ -186,6 +186,28 @@ func TestOutputTarWriterThatNeverReturns(t *testing.T) {
 	}
 }
 
+// When the context has ended, a slow writer gets no more, whatever has been read already.
+func TestOutputTarSlowWriterAndACancel(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	j, _ := archiving("for n in $(seq 2000); do : >$n; done; head -c 3000000 /dev/zero >z", "/workspace")
+	calls, cancelled := 0, time.Time{}
+	j.OutputTar = runtest.WriterFunc(func(p []byte) (int, error) {
+		if calls++; calls == 2 {
+			cancel()
+			cancelled = time.Now()
+		}
+		<-time.After(time.Second)
+		return len(p), nil
+	})
+	_, err := runtest.DoContext(t, ctx, j)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, sandbox.ErrCleanup)
+	require.Less(t, time.Since(cancelled), 7*time.Second)
+	require.Equal(t, 2, calls)
+}
+
 // A slow writer gets all of it: each Write has its own five seconds.
 func TestOutputTarSlowWriter(t *testing.T) {
 	t.Parallel()

@@ -104,7 +104,7 @@ func TestTelemetry(t *testing.T) {
 	require.Equal(t, id, end["run"])
 	require.Equal(t, "failure", end["outcome"])
 	require.EqualValues(t, 3, end["exit"])
-	require.EqualValues(t, len(res.Logs), end["output_bytes"])
+	require.EqualValues(t, len(res.Logs)+len(res.SetupLogs), end["output_bytes"])
 	require.EqualValues(t, 1, end["artifacts"])
 	require.ElementsMatch(t, steps, slices.Collect(maps.Keys(end["steps"].(map[string]any))))
 	for i, step := range steps {

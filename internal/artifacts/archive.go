@@ -2,6 +2,7 @@ package artifacts
 
 import (
 	"archive/tar"
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
+
 	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
@@ -17,9 +20,13 @@ import (
 // and what was written is not kept. Each of them is a request.
 const maxAgain = 1000
 
+// Piece is how many bytes are written at once, but at the end.
+const Piece = 32 << 10
+
 // Archive writes artifacts as a tar of regular files, as they come.
 type Archive struct {
 	out   *tar.Writer
+	whole *bufio.Writer    // behind it: the caller gets large pieces
 	top   string           // of the names
 	sizes map[string]int64 // of what was written, by path
 	again [][2]string      // hard links, and the names that came first
@@ -29,11 +36,20 @@ type Archive struct {
 
 // NewArchive returns an Archive of files below top.
 func NewArchive(w io.Writer, top string) *Archive {
-	return &Archive{out: tar.NewWriter(w), top: strings.TrimSuffix(top, "/") + "/", sizes: map[string]int64{}}
+	whole := bufio.NewWriterSize(w, Piece)
+	return &Archive{out: tar.NewWriter(whole), whole: whole, top: strings.TrimSuffix(top, "/") + "/", sizes: map[string]int64{}}
 }
 
 // Close writes the archive's end, which tells that all of it is there.
-func (a *Archive) Close() error { return a.out.Close() }
+func (a *Archive) Close() error {
+	if err := a.out.Close(); err != nil {
+		return err
+	}
+	return a.whole.Flush()
+}
+
+// Files is how many files were written.
+func (a *Archive) Files() int { return len(a.sizes) }
 
 // add writes a file. Of its header it believes nothing but the size, the time and who may
 // execute it.
@@ -62,7 +78,11 @@ func (a *Archive) add(p string, h *tar.Header, body io.Reader) error {
 }
 
 // postpone notes a hard link, whose content is to be asked for again.
-func (a *Archive) postpone(p, first string) error {
+func (c *collector) postpone(p, first string) error {
+	if err := c.askable(first); err != nil {
+		return fmt.Errorf("%q: hard link to %q, which cannot be asked for again: %w: %w", p, first, ErrNotRegular, err)
+	}
+	a := c.archive
 	if a.asked++; a.asked > maxAgain {
 		return fmt.Errorf("%q: hard link to %q: %w: OutputTar has the content of %d hard links at most", p, first, ErrTooLarge, maxAgain)
 	}
@@ -80,6 +100,9 @@ func (c *collector) again(ctx context.Context) error {
 	c.archive.again = nil
 	for _, l := range links {
 		err := c.content(ctx, l[0], l[1])
+		if errdefs.IsNotFound(err) {
+			err = fmt.Errorf("%q: %w", l[0], fs.ErrNotExist)
+		}
 		if c.missing(err, fs.ErrNotExist, ErrNotRegular, ErrTooLarge, dockerx.ErrUnsupported) {
 			c.miss(l[0], err)
 			continue

@@ -113,6 +113,7 @@ func (c *collector) keep(p string, content []byte) {
 func (c *collector) charge(p string, size int64) {
 	c.names -= int64(len(p))
 	c.left -= size
+	delete(c.missed, p) // it was one hard link too many, and is asked for by itself
 }
 
 // has tells whether a file was collected, and its size.

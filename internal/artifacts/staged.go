@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -67,10 +68,13 @@ func (c *collector) download(ctx context.Context, p string) (io.ReadCloser, erro
 // Patterns has the characters that make a path a pattern for Podman.
 const Patterns = `*?[\`
 
-// unaskable says why Podman cannot be asked for p, or nil.
+// unaskable says why an engine cannot be asked for p, or nil.
 func (c *collector) unaskable(p string) error {
 	if c.staged != nil && strings.ContainsAny(p, Patterns) {
 		return fmt.Errorf("%q: Podman takes it for a pattern: %w", p, dockerx.ErrUnsupported)
+	}
+	if runtime.GOOS == "windows" && strings.Contains(p, `\`) {
+		return fmt.Errorf("%q: on Windows the engine would be asked for another path: %w", p, dockerx.ErrUnsupported)
 	}
 	return nil
 }

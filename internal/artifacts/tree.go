@@ -130,7 +130,7 @@ func (c *collector) link(dir, p string, h *tar.Header) error {
 	case size > c.left:
 		return c.tooLarge(p, size)
 	case c.archive != nil:
-		return c.archive.postpone(p, first)
+		return c.postpone(p, first)
 	}
 	c.keep(p, slices.Clone(c.files[first]))
 	return nil

@@ -98,6 +98,10 @@ func (c *Client) newAPI(podman *atomic.Bool) (*client.Client, error) {
 	return api, nil
 }
 
+// API is the SDK's client, for programs that ask the engine for what this package has no task for.
+// Connect must have succeeded.
+func (c *Client) API() *client.Client { return c.api() }
+
 func (c *Client) api() *client.Client { return c.current.Load() }
 
 // schemes of an engine's address.

@@ -35,6 +35,7 @@ type Outcome struct {
 	Exit        dockerx.Exit // its Err says why there is no status
 	Logs        []byte
 	LogsDropped int64
+	Said        int64 // bytes of output, whether or not they are in Logs
 	OOMKilled   bool
 	TimedOut    bool  // the timeout's kill ended it
 	Undelivered error // why a caller's writer did not get all of the output; the rest is complete
@@ -92,6 +93,7 @@ func newProcess(client *dockerx.Client, name string, b bounds.Bounds, o Options)
 func (p *process) outcome() (out Outcome) {
 	if p.out != nil {
 		out.Logs, out.LogsDropped = p.out.Logs()
+		out.Said = p.out.Said()
 	}
 	return out
 }

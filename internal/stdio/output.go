@@ -109,6 +109,9 @@ func (o *Output) Writes() int64 { return o.writes.count.Load() }
 // dropped from its middle. Nothing may be written after.
 func (o *Output) Logs() ([]byte, int64) { return o.logs.result() }
 
+// Said is how many bytes of output have come. Nothing may be written after.
+func (o *Output) Said() int64 { return o.logs.total }
+
 // Err tells, after the end of the stream, whether the writers got it all.
 func (o *Output) Err() error {
 	select {

@@ -1,14 +1,17 @@
 package stdio
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"time"
 )
 
 // Writer passes what is written on to a caller's writer, by the rules of [Output]. One that
-// does not return from a Write in time is cut off. After a Write that failed, all do.
+// does not return from a Write in time is cut off, and no Write begins after the end of a context.
+// After a Write that failed, all do.
 type Writer struct {
+	ctx    context.Context
 	name   string
 	to     io.Writer
 	within time.Duration
@@ -16,16 +19,19 @@ type Writer struct {
 	err    error
 }
 
-// NewWriter returns a Writer that gives each Write that much time. It must be closed. name is
-// how the caller knows the writer.
-func NewWriter(name string, to io.Writer, within time.Duration) *Writer {
-	w := &Writer{name: name, to: to, within: within, writes: newWrites()}
+// NewWriter returns a Writer that gives each Write that much time, until ctx ends. It must be
+// closed. name is how the caller knows the writer.
+func NewWriter(ctx context.Context, name string, to io.Writer, within time.Duration) *Writer {
+	w := &Writer{ctx: ctx, name: name, to: to, within: within, writes: newWrites()}
 	w.writes.begin() // Close waits for it
 	return w
 }
 
 func (w *Writer) Write(p []byte) (int, error) {
-	if w.err != nil {
+	if w.err == nil && w.ctx.Err() != nil {
+		w.err = context.Cause(w.ctx)
+	}
+	if w.err != nil || len(p) == 0 {
 		return 0, w.err
 	}
 	late := time.AfterFunc(w.within, w.writes.cutOff)

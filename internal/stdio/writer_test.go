@@ -2,6 +2,7 @@ package stdio
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"runtime"
@@ -16,7 +17,7 @@ import (
 func TestWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got bytes.Buffer
-		w := NewWriter("OutputTar", &got, time.Second)
+		w := NewWriter(t.Context(), "OutputTar", &got, time.Second)
 		for range 3 {
 			_, err := io.WriteString(w, "some ")
 			require.NoError(t, err)
@@ -44,7 +45,7 @@ func TestWriterThatFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				calls := 0
-				w := NewWriter("OutputTar", writeFunc(func(p []byte) (int, error) { calls++; return c.write(p) }), time.Second)
+				w := NewWriter(t.Context(), "OutputTar", writeFunc(func(p []byte) (int, error) { calls++; return c.write(p) }), time.Second)
 				for range 2 {
 					_, err := io.WriteString(w, "some")
 					require.EqualError(t, err, c.want)
@@ -65,7 +66,7 @@ func TestWriterThatFails(t *testing.T) {
 func TestWriterThatBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, takes := range []time.Duration{999 * time.Millisecond, 1001 * time.Millisecond} {
-			w := NewWriter("OutputTar", writeFunc(func(p []byte) (int, error) { <-time.After(takes); return len(p), nil }), time.Second)
+			w := NewWriter(t.Context(), "OutputTar", writeFunc(func(p []byte) (int, error) { <-time.After(takes); return len(p), nil }), time.Second)
 			began := time.Now()
 			for range 5 {
 				io.WriteString(w, "some")
@@ -80,5 +81,28 @@ func TestWriterThatBlocks(t *testing.T) {
 			require.Equal(t, time.Second, time.Since(began), "Close waited for the Write")
 			<-time.After(time.Second) // it returns
 		}
+	})
+}
+
+// After the end of the context no Write begins, and one under way has its time.
+func TestWriterAfterItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		calls := 0
+		w := NewWriter(ctx, "OutputTar", writeFunc(func(p []byte) (int, error) {
+			calls++
+			cancel()
+			<-time.After(999 * time.Millisecond)
+			return len(p), nil
+		}), time.Second)
+		n, err := io.WriteString(w, "some")
+		require.NoError(t, err)
+		require.Equal(t, 4, n)
+		for range 3 {
+			_, err = io.WriteString(w, "more")
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		w.Close()
+		require.Equal(t, 1, calls)
 	})
 }

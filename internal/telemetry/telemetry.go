@@ -21,7 +21,8 @@ const Scope = "github.com/synchestra-io/sandbox"
 // Run is one run that is told of. Its methods do nothing on a nil Run. They are for the
 // goroutine of the run.
 type Run struct {
-	logger *slog.Logger // nil = silent
+	logger *slog.Logger    // nil = silent
+	caller context.Context // without the spans of this run
 	id     string
 	began  time.Time
 	steps  []step
@@ -59,7 +60,7 @@ func Begin(ctx context.Context, logger *slog.Logger, id string) (context.Context
 	if logger == nil && !traced && !counted {
 		return ctx, nil
 	}
-	r := &Run{logger: logger, id: id, began: time.Now(), counts: counted}
+	r := &Run{logger: logger, caller: ctx, id: id, began: time.Now(), counts: counted}
 	if traced {
 		begun, span := otel.Tracer(Scope).Start(ctx, "sandbox run", trace.WithAttributes(attribute.String("sandbox.run.id", id)))
 		r.span, r.ctx = span, &current{Context: begun, run: begun}
@@ -102,12 +103,12 @@ func (r *Run) endStep(now time.Time) {
 	}
 	last := &r.steps[len(r.steps)-1]
 	last.took = max(now.Sub(last.began), 1)
-	if r.logger != nil {
-		r.logger.LogAttrs(r.context(), slog.LevelDebug, "sandbox step", slog.String("run", r.id), slog.String("step", last.name), slog.Duration("duration", last.took))
-	}
 	if r.ctx != nil {
 		trace.SpanFromContext(*r.ctx.now.Load()).End()
 		r.ctx.now.Store(&r.ctx.run)
+	}
+	if r.logger != nil {
+		r.logger.LogAttrs(r.context(), slog.LevelDebug, "sandbox step", slog.String("run", r.id), slog.String("step", last.name), slog.Duration("duration", last.took))
 	}
 }
 
@@ -132,17 +133,21 @@ func (r *Run) End(o Outcome) {
 	}
 	r.ended = true
 	now := time.Now()
-	r.endStep(now)
+	defer func() { // whatever the logger does
+		if r.span != nil {
+			r.span.End()
+		}
+		if r.counts {
+			count(r.context(), o, now.Sub(r.began))
+		}
+	}()
 	if r.span != nil {
 		r.span.SetAttributes(r.attributes(o)...)
 		if o.Err != nil {
 			r.span.SetStatus(codes.Error, o.Err.Error())
 		}
-		r.span.End()
 	}
-	if r.counts {
-		count(r.context(), o, now.Sub(r.began))
-	}
+	r.endStep(now)
 	if r.logger != nil {
 		r.log(o, now.Sub(r.began))
 	}
@@ -153,7 +158,7 @@ func (r *Run) context() context.Context {
 	if r.ctx != nil {
 		return r.ctx.run
 	}
-	return context.Background()
+	return r.caller
 }
 
 // attributes are those of a run's span, by the semantic conventions where these have names.

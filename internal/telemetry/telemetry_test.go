@@ -77,6 +77,37 @@ func TestSpans(t *testing.T) {
 	require.False(t, trace.SpanFromContext(context.Background()).IsRecording())
 }
 
+// A logger gets the caller's context, and its panic leaves no span open.
+func TestLoggerOfTheCallers(t *testing.T) {
+	spans := spantest.Record(t)
+	type key struct{}
+	ctx := context.WithValue(t.Context(), key{}, "value")
+	var got []any
+	logger := slog.New(handlerFunc(func(ctx context.Context) {
+		if got = append(got, ctx.Value(key{})); len(got) == 2 {
+			panic("no more")
+		}
+	}))
+	_, r := Begin(ctx, logger, "id")
+	r.Step("pull")
+	r.Step("cleanup")
+	require.Panics(t, func() { r.End(Outcome{}) })
+	r.End(Outcome{})
+	require.Equal(t, []any{"value", "value"}, got)
+	require.Len(t, spans.All(), 3)
+	for _, s := range spans.All() {
+		require.Equal(t, 1, s.Ends, s.Name)
+	}
+}
+
+// handlerFunc is a handler of a logger.
+type handlerFunc func(context.Context)
+
+func (f handlerFunc) Enabled(context.Context, slog.Level) bool        { return true }
+func (f handlerFunc) Handle(ctx context.Context, _ slog.Record) error { f(ctx); return nil }
+func (f handlerFunc) WithAttrs([]slog.Attr) slog.Handler              { return f }
+func (f handlerFunc) WithGroup(string) slog.Handler                   { return f }
+
 func TestLog(t *testing.T) {
 	var out bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {

@@ -110,13 +110,10 @@ func describe(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	own := filepath.Join(dir, ownCopy)
+	own := filepath.Join(dir, "copy-of-probe")
 	defer os.Remove(own)
 	if os.WriteFile(own, program, 0o755) == nil && exec.Command(own, "cat", "/dev/null").Run() == nil {
 		kind += ", exec"
 	}
 	return kind, nil
 }
-
-// ownCopy is the name of the probe's copy of itself.
-const ownCopy = "copy-of-probe"
