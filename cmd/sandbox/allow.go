@@ -67,14 +67,14 @@ func (f *runFlags) proxyImage(ctx context.Context, s streams) (string, error) {
 		return f.egressImage, nil
 	}
 	const instead = "; make the proxy's image with make egress-image in a checkout, and name it by --egress-image"
-	api, where, err := f.engine.api()
+	api, _, err := f.engine.connect(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer api.Close()
 	info, err := api.Info(ctx)
 	if err != nil {
-		return "", where.Explain(err, false)
+		return "", err
 	}
 	program, err := ownProgram(info.Architecture)
 	if err != nil {
@@ -84,7 +84,7 @@ func (f *runFlags) proxyImage(ctx context.Context, s streams) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("--allow: the proxy's image: %w%s", err, instead)
 	}
-	if made && !f.quiet {
+	if made {
 		s.say("the image %s, of the proxy, is this program, and stays", ref)
 	}
 	return ref, nil

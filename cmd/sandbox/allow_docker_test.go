@@ -29,6 +29,7 @@ func removeImages(t testing.TB, repository string) {
 
 // What is not allowed is refused, and told; the proxy is this program.
 func TestAllow(t *testing.T) {
+	removeImages(t, "sandbox-egress") // of a run that was killed
 	defer removeImages(t, "sandbox-egress")
 	script := "wget -q -O - http://evil.test/ || cat /proc/net/dev | grep -c :"
 	got := run(t, t.TempDir(), nil, "run", "--no-input", "--allow", "good.test:443", "--", "sh", "-c", script)

@@ -3,9 +3,9 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -43,7 +43,12 @@ func TestMistakes(t *testing.T) {
 		"--input: stat no-such-directory":                                         {"run", "--input", "no-such-directory", "--image", "x", "ls"},
 		"unknown command \"start\" for \"sandbox\"":                               {"start"},
 		"pull: engine at unix:///":                                                {"run", "--no-input", "--image", "x", "ls"},
-		"cleanup: engine at unix:///":                                             {"doctor"},
+		"engine at unix:///":                                                      {"doctor"},
+		"--setup-network and --setup-timeout are for --setup":                     {"run", "--setup-timeout", "1s", "--image", "x", "ls"},
+		"--egress-image is for --allow":                                           {"run", "--egress-image", "y", "--image", "x", "ls"},
+		"--log-bytes is for --json":                                               {"run", "--log-bytes", "1k", "--image", "x", "ls"},
+		"--git and --with-git exclude each other":                                 {"run", "--git", "--with-git", "--image", "x", "ls"},
+		`"0.5" for "-m, --memory" flag: want a size`:                              {"run", "--memory", "0.5", "--image", "x", "ls"},
 		`validate: Limits.CPUs -1`:                                                {"run", "--no-input", "--cpus", "-1", "--image", "x", "ls"},
 		"Options.Host \"unix:///x\" and Options.Context \"y\" exclude each other": {"--host", "unix:///x", "--context", "y", "sweep"},
 	} {
@@ -81,7 +86,7 @@ func TestSizes(t *testing.T) {
 func TestJob(t *testing.T) {
 	f := &runFlags{
 		image: "busybox", inputDir: "/in", collect: []string{"out", "/in/x"}, env: []string{"A=b=c"}, mounts: []string{"/data:/mnt", "/w:/w:rw", "/r:/r:ro"},
-		memory: 100, disk: 1 << 20, artifactsBytes: 5, logBytes: 6, network: "none", setup: "make", setupTimeout: time.Minute,
+		memory: 100, disk: 1 << 20, artifactsBytes: 5, logBytes: 6, json: true, network: "none", setup: "make", setupTimeout: time.Minute,
 		limits: sandbox.Limits{CPUs: 1.5, PIDs: 7, Timeout: time.Second},
 	}
 	j, err := f.job([]string{"ls", "-l"})
@@ -105,7 +110,7 @@ func unpack(t *testing.T, dir string, force bool, headers ...tar.Header) error {
 		io.WriteString(w, "new")
 	}
 	require.NoError(t, w.Close())
-	o := &output{dir: dir, force: force}
+	o := &output{dir: dir, force: force, names: map[string]string{}}
 	return o.unpack(&archive)
 }
 
@@ -130,14 +135,52 @@ func TestUnpackStaysBelow(t *testing.T) {
 func TestUnpackOfWhatBreaksOff(t *testing.T) {
 	dir := t.TempDir()
 	f := &runFlags{output: dir, collect: []string{"x"}}
-	o := f.openOutput()
+	o, err := f.openOutput()
+	require.NoError(t, err)
 	w := tar.NewWriter(o.writer())
 	require.NoError(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "x", Size: 10}))
 	io.WriteString(w, "12345")
 	own := errors.New("lost")
 	require.Equal(t, own, o.close(own))
-	_, err := os.Stat(filepath.Join(dir, "x"))
-	require.ErrorIs(t, err, fs.ErrNotExist)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x"), []byte("old"), 0o644))
+	_, err = f.openOutput()
+	require.ErrorContains(t, err, "exists; use --force", "it is known before the run")
+	f.force = true
+	o, err = f.openOutput()
+	require.NoError(t, err)
+	w = tar.NewWriter(o.writer())
+	require.NoError(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "x", Size: 10}))
+	io.WriteString(w, "12345")
+	require.Equal(t, own, o.close(own))
+	content, err := os.ReadFile(filepath.Join(dir, "x"))
+	require.NoError(t, err)
+	require.Equal(t, "old", string(content), "what it was to replace is still there")
+}
+
+// Nothing comes back by which a job could have this machine's git run a program.
+func TestFilesOfGit(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, unpack(t, dir, false, tar.Header{Name: ".git/hooks/post-checkout"}, tar.Header{Name: "a/.GIT/config"}, tar.Header{Name: "b"}))
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+	for name, want := range map[string]bool{
+		".git": true, "a/.git/b": true, "GIT~1/config": true, ".git. /x": true, ".g\u200cit/config": true, `a\.git\config`: true, ".git::$INDEX_ALLOCATION/x": true,
+		".gitignore": false, "git/config": false, "a.git/b": false, ".github/x": false,
+	} {
+		require.Equal(t, want, ofGit(name), name)
+	}
+}
+
+// Two names that are one on this disk do not replace each other.
+func TestNamesThatFoldTogether(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, unpack(t, dir, true, tar.Header{Name: "a"}, tar.Header{Name: "A"}), "they are two here")
+	require.ErrorContains(t, unpack(t, dir, true, tar.Header{Name: "b"}, tar.Header{Name: "b"}), "are one file on this disk")
 }
 
 // A bar adds up the layers of a pull.
@@ -156,4 +199,52 @@ func TestPulled(t *testing.T) {
 	s.progress(sandbox.Progress{Op: sandbox.OpStage, Done: 3 << 20})
 	s.progress(sandbox.Progress{Op: sandbox.OpStage, Done: 4 << 20})
 	require.Equal(t, "sandbox: upload: 3MiB\n", text.String())
+}
+
+// An error before the run is JSON, too.
+func TestJSONOfAnError(t *testing.T) {
+	out, err, status := said(t, "run", "--json", "--image", "x", "--input", "no-such-directory", "ls")
+	require.Equal(t, exitNotRun, status)
+	require.Contains(t, out, `"error": "--input: stat no-such-directory`)
+	require.Contains(t, out, `"exit_code": -1`)
+	require.Equal(t, "exit status 125", err)
+}
+
+// What came of a run decides the status.
+func TestStatuses(t *testing.T) {
+	killed := sandbox.Result{ExitCode: 137, TimedOut: true, SetupFailed: true}
+	left := &sandbox.Error{Op: sandbox.OpCleanup, Err: sandbox.ErrCleanup}
+	missed := map[string]error{"/workspace/x": errors.New("no such file")}
+	for name, c := range map[string]struct {
+		res    sandbox.Result
+		err    error
+		flags  runFlags
+		status int
+		says   string
+	}{
+		"success":          {status: 0},
+		"failure":          {res: sandbox.Result{ExitCode: 3}, status: 3},
+		"missed":           {res: sandbox.Result{Uncollected: missed}, status: 125, says: "not collected: no such file"},
+		"failed, missed":   {res: sandbox.Result{ExitCode: 3, Uncollected: missed}, status: 3, says: "not collected: no such file"},
+		"left":             {res: sandbox.Result{ExitCode: 0}, err: left, status: 0, says: "cleanup: clean-up failed"},
+		"not run":          {res: sandbox.Result{ExitCode: -1}, err: &sandbox.Error{Op: sandbox.OpPull, Err: errors.New("no")}, status: 125, says: "pull: no"},
+		"stopped":          {res: sandbox.Result{ExitCode: 137}, err: &sandbox.Error{Op: sandbox.OpWait, Err: context.Canceled}, status: 130},
+		"timeout and more": {res: sandbox.Result{ExitCode: 137, TimedOut: true}, err: &sandbox.Error{Op: sandbox.OpCollect, Err: errors.New("full")}, status: 125, says: "the command was killed after"},
+		"setup's timeout":  {res: killed, flags: runFlags{setupTimeout: time.Minute}, status: 125, says: "--setup was killed after 1m0s (--setup-timeout)"},
+		"memory":           {res: sandbox.Result{ExitCode: 137, OOMKilled: true}, flags: runFlags{memory: 1 << 20}, status: 137, says: "more than --memory 1m"},
+		"the machine's":    {res: sandbox.Result{ExitCode: 137, OOMKilled: true}, status: 137, says: "the engine's machine had no more memory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var text bytes.Buffer
+			err := c.flags.conclude(c.res, c.err, streams{err: &text, out: io.Discard}, nil)
+			var status exit
+			if c.status == 0 {
+				require.NoError(t, err)
+			} else {
+				require.ErrorAs(t, err, &status)
+				require.EqualValues(t, c.status, status)
+			}
+			require.Contains(t, text.String(), c.says)
+		})
+	}
 }

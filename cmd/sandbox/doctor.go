@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -33,7 +32,9 @@ func newDoctor(engine *engineFlags) *cobra.Command {
 			"this program, and removes it; no registry is needed. The engine must be on this machine, and this\n" +
 			"program linked statically (CGO_ENABLED=0 go install ...). With --image the job runs in another\n" +
 			"image, and the attacks are left out.\n\n" +
-			"The exit status is 1 if something does not hold.",
+			"Some attempts are also made outside of a container, by this program and its user, to see whether\n" +
+			"the kernel offers them at all. They do no harm there.\n\n" +
+			"The exit status is 1 if something does not hold, and if no job could be run.",
 		Example: "  sandbox doctor\n  sandbox doctor --json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			d.out = c.OutOrStdout()
@@ -54,21 +55,17 @@ type Finding struct {
 }
 
 func (d *doctor) run(ctx context.Context) error {
-	api, where, err := d.engine.api()
+	api, where, err := d.engine.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer api.Close()
 	info, err := api.Info(ctx)
 	if err != nil {
-		return engineError(d.engine, ctx, err)
-	}
-	found := append([]Finding{{What: "engine", Value: where.Host + ", chosen by " + where.Origin}}, facts(info, api.ClientVersion())...)
-	more, err := d.try(ctx, api, info)
-	if err != nil {
 		return err
 	}
-	found = append(found, more...)
+	found := append([]Finding{{What: "engine", Value: where.Host + ", chosen by " + where.Origin}}, facts(info, api.ClientVersion())...)
+	found = append(found, d.try(ctx, api, info)...)
 	if err := d.print(found); err != nil {
 		return err
 	}
@@ -129,17 +126,4 @@ func (d *doctor) print(found []Finding) error {
 		fmt.Fprintf(table, "%s%s\t%s\n", mark, f.What, f.Value)
 	}
 	return table.Flush()
-}
-
-// engineError asks the library, whose error says what to do.
-func engineError(engine *engineFlags, ctx context.Context, err error) error {
-	r, failed := newRunner(engine)
-	if failed != nil {
-		return failed
-	}
-	defer r.Close()
-	if _, asked := r.Leftovers(ctx); asked != nil {
-		return asked
-	}
-	return errors.Join(errors.New("engine information"), err)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/system"
@@ -15,35 +16,40 @@ import (
 	"github.com/synchestra-io/sandbox/integration/attacks"
 )
 
-func newRunner(engine *engineFlags) (*sandbox.Runner, error) { return sandbox.New(engine.options()) }
-
 // try runs a job and makes the quick attacks.
-func (d *doctor) try(ctx context.Context, api *client.Client, info system.Info) (found []Finding, err error) {
-	r, err := newRunner(d.engine)
+func (d *doctor) try(ctx context.Context, api *client.Client, info system.Info) []Finding {
+	r, err := sandbox.New(d.engine.options())
 	if err != nil {
-		return nil, err
+		return []Finding{notRun(err)}
 	}
 	defer r.Close()
 	if d.image != "" {
-		return []Finding{oneJob(ctx, r, d.image, "sh", "-c", "echo done"), leftOut("--image names another image")}, nil
+		return []Finding{oneJob(ctx, r, d.image, "sh", "-c", "echo done"), leftOut("--image names another image")}
 	}
 	program, err := ownProgram(info.Architecture)
 	if err != nil {
-		return []Finding{leftOut(err.Error() + "; with --image IMAGE a job runs in that image")}, nil
+		return []Finding{notRun(fmt.Errorf("%w; with --image IMAGE it is run in that image", err)), leftOut("they need this program in an image, too")}
 	}
 	ref, made, err := importProgram(ctx, api, "sandbox-doctor", "probe", program)
 	if err != nil {
-		return nil, fmt.Errorf("the image of this program: %w", err)
+		return []Finding{notRun(fmt.Errorf("the image of this program: %w", err))}
+	}
+	found := []Finding{oneJob(ctx, r, ref, "nothing")}
+	if !d.quick && !found[0].Bad {
+		found = append(found, attack(ctx, r, api, program)...)
 	}
 	if made {
-		defer api.ImageRemove(context.WithoutCancel(ctx), ref, image.RemoveOptions{Force: true, PruneChildren: true})
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		if _, err := api.ImageRemove(bound, ref, image.RemoveOptions{Force: true, PruneChildren: true}); err != nil {
+			found = append(found, Finding{What: "image " + ref, Value: fmt.Sprintf("is left: %v", err), Bad: true})
+		}
 	}
-	found = append(found, oneJob(ctx, r, ref, "nothing"))
-	if d.quick || found[0].Bad {
-		return found, nil
-	}
-	attacked, err := attack(ctx, r, d.engine, program)
-	return append(found, attacked...), err
+	return found
+}
+
+func notRun(why error) Finding {
+	return Finding{What: "a job", Value: "not run: " + trimName(why), Bad: true}
 }
 
 func leftOut(why string) Finding { return Finding{What: "attacks", Value: "left out: " + why} }
@@ -64,13 +70,17 @@ func oneJob(ctx context.Context, r *sandbox.Runner, image string, command ...str
 var slowGroups = []string{"bombs", "output", "artifacts", "tar", "signals"}
 
 // attack makes the quick attacks, and has a finding for each group, and for each attack that is not
-// defended.
-func attack(ctx context.Context, r *sandbox.Runner, engine *engineFlags, program []byte) (found []Finding, err error) {
-	f, err := attacks.Open(ctx, attacks.Options{Run: r.RunOnce, Host: engine.host, Probe: func() ([]byte, error) { return program, nil }})
+// defended. One that cannot be made here tells nothing, unless none of its group can.
+func attack(ctx context.Context, r *sandbox.Runner, api *client.Client, program []byte) (found []Finding) {
+	f, err := attacks.Open(ctx, attacks.Options{Run: r.RunOnce, API: api, Probe: func() ([]byte, error) { return program, nil }})
 	if err != nil {
-		return nil, err
+		return []Finding{{What: "attacks", Value: fmt.Sprintf("not made: %v", err), Bad: true}}
 	}
-	defer f.Close()
+	defer func() {
+		if err := f.Close(); err != nil {
+			found = append(found, Finding{What: "attacks", Value: err.Error(), Bad: true})
+		}
+	}()
 	quick := slices.DeleteFunc(attacks.All(), func(a attacks.Attack) bool { return a.Alone || slices.Contains(slowGroups, a.Group) })
 	outcomes := make([]attacks.Outcome, len(quick))
 	var all sync.WaitGroup
@@ -85,7 +95,10 @@ func attack(ctx context.Context, r *sandbox.Runner, engine *engineFlags, program
 		})
 	}
 	all.Wait()
-	return groups(outcomes), ctx.Err()
+	if ctx.Err() != nil {
+		return []Finding{{What: "attacks", Value: context.Cause(ctx).Error(), Bad: true}}
+	}
+	return groups(outcomes)
 }
 
 // groups are the findings of a group each, in the order of the table.
@@ -106,10 +119,10 @@ func groups(outcomes []attacks.Outcome) (found []Finding) {
 				parts = append(parts, fmt.Sprintf("%d %s", n, kind))
 			}
 		}
-		found = append(found, Finding{What: "attacks: " + g, Value: strings.Join(parts, ", "), Bad: count[g][attacks.Succeeded]+count[g][attacks.NotMade] > 0})
+		found = append(found, Finding{What: "attacks: " + g, Value: strings.Join(parts, ", "), Bad: count[g][attacks.Succeeded] > 0 || count[g][attacks.Defended] == 0})
 		for _, o := range outcomes {
 			if o.Attack.Group == g && (o.Err() != nil || o.Kind == attacks.NotEnforceable) {
-				found = append(found, Finding{What: "  " + o.Attack.Name, Value: o.String(), Bad: o.Err() != nil})
+				found = append(found, Finding{What: "  " + o.Attack.Name, Value: o.String(), Bad: o.Kind == attacks.Succeeded})
 			}
 		}
 	}

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"path"
 	"strings"
 	"time"
@@ -35,7 +35,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.inputDir, "input-dir", sandbox.DefaultInputDir, "`directory` in the container that it is copied to")
 	flags.BoolVar(&f.noInput, "no-input", false, "copy nothing in")
 	flags.BoolVar(&f.git, "git", false, "leave out what .gitignore names, as git does")
-	flags.BoolVar(&f.withGit, "with-git", false, "copy .git, too")
+	flags.BoolVar(&f.withGit, "with-git", false, "copy .git, too, both ways")
 	flags.StringArrayVar(&f.collect, "collect", nil, "`path` of a file or directory to copy back, relative to --input-dir; may be repeated")
 	flags.StringVarP(&f.output, "output", "o", ".", "`directory` that these are copied to")
 	flags.BoolVar(&f.force, "force", false, "overwrite files there")
@@ -67,7 +67,10 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 // job is the job that the flags describe, but for its streams.
 func (f *runFlags) job(command []string) (j sandbox.Job, err error) {
 	if f.image == "" {
-		return j, fmt.Errorf("there is no image; name one by --image or SANDBOX_IMAGE, such as --image golang:1.26")
+		return j, errors.New("there is no image; name one by --image or SANDBOX_IMAGE, such as --image golang:1.26")
+	}
+	if err := f.check(); err != nil {
+		return j, err
 	}
 	j = sandbox.Job{Image: f.image, Cmd: command, InputDir: f.inputDir, WorkDir: f.workDir, Limits: f.limits}
 	if f.workDir == "" && !f.noInput {
@@ -93,13 +96,33 @@ func (f *runFlags) job(command []string) (j sandbox.Job, err error) {
 	return j, nil
 }
 
+// check refuses flags that would have no effect.
+func (f *runFlags) check() error {
+	for _, c := range []struct {
+		given bool
+		with  bool
+		say   string
+	}{
+		{f.setupNetwork != "" || f.setupTimeout != 0, f.setup != "", "--setup-network and --setup-timeout are for --setup; add that, or leave them out"},
+		{f.egressImage != "", len(f.allow) > 0, "--egress-image is for --allow; add that, or leave it out"},
+		{f.logBytes != 0, f.json, "--log-bytes is for --json; add that, or leave it out"},
+		{f.git, !f.withGit, "--git and --with-git exclude each other; use one of them"},
+		{f.git || f.withGit, !f.noInput, "--git and --with-git are about the input, and --no-input leaves that out"},
+	} {
+		if c.given && !c.with {
+			return errors.New(c.say)
+		}
+	}
+	return nil
+}
+
 // size is a number of bytes, such as 512m: units are of 1024.
 type size int64
 
 func (s *size) Set(text string) error {
 	n, err := units.RAMInBytes(text)
-	if err != nil || n < 0 {
-		return fmt.Errorf("want a size such as 512m or 2g")
+	if err != nil || n < 0 || n == 0 && strings.ContainsAny(text, "123456789") {
+		return errors.New("want a size such as 512m or 2g")
 	}
 	*s = size(n)
 	return nil
@@ -121,7 +144,7 @@ var policies = map[string]sandbox.PullPolicy{"missing": sandbox.PullMissing, "al
 func (p *pullFlag) Set(text string) error {
 	policy, ok := policies[text]
 	if !ok {
-		return fmt.Errorf("want missing, always or never")
+		return errors.New("want missing, always or never")
 	}
 	p.policy = policy
 	return nil

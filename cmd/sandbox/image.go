@@ -18,21 +18,24 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/synchestra-io/sandbox/internal/discover"
+	"github.com/synchestra-io/sandbox/internal/dockerx"
 )
 
-// api is a client for what the library has no call for: information about the engine, and images
-// of this program.
-func (f *engineFlags) api() (*client.Client, discover.Engine, error) {
+// connect returns a client for what the library has no call for: information about the engine, and
+// images of this program. It is connected as the library's own is.
+func (f *engineFlags) connect(ctx context.Context) (*client.Client, discover.Engine, error) {
 	where, err := discover.Find(discover.Request{Host: f.host, Context: f.context})
 	if err != nil {
 		return nil, where, err
 	}
-	options := []client.Opt{client.WithHost(where.Host), client.WithVersionFromEnv(), client.WithAPIVersionNegotiation()}
-	if !where.Context {
-		options = append([]client.Opt{client.WithTLSClientConfigFromEnv()}, options...)
+	c, err := dockerx.New(dockerx.Address{Host: where.Host, TLS: where.TLS, Fixed: where.Context})
+	if err != nil {
+		return nil, where, err
 	}
-	api, err := client.NewClientWithOpts(options...)
-	return api, where, err
+	if _, err := c.Connect(ctx); err != nil {
+		return nil, where, where.Explain(err, dockerx.Unreachable(err))
+	}
+	return c.API(), where, nil
 }
 
 // ownProgram is this program, if the engine's machine can run it. It is linked statically.

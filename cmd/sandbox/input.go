@@ -2,32 +2,31 @@ package main
 
 import (
 	"archive/tar"
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
-	"strings"
+	"syscall"
 )
 
 // input is what is copied in: an archive that exists, or one that is made while it is read.
 type input struct {
-	from  io.Reader // nil = nothing
-	close func()
+	from io.Reader // nil = nothing
+	end  func()
 }
 
 // tar is for Job.InputTar.
 func (i input) tar() io.Reader { return i.from }
 
 // Close lets go of it; nobody reads it any more.
-func (i input) Close() { i.close() }
+func (i input) Close() { i.end() }
 
 // openInput opens what --input names.
-func (f *runFlags) openInput(s streams) (input, error) {
+func (f *runFlags) openInput(ctx context.Context, s streams) (input, error) {
 	nothing := func() {}
 	switch {
 	case f.noInput:
@@ -40,67 +39,68 @@ func (f *runFlags) openInput(s streams) (input, error) {
 		return input{}, fmt.Errorf("--input: %w", err)
 	}
 	if !info.IsDir() {
-		file, err := os.Open(f.input)
-		if err != nil {
-			return input{}, fmt.Errorf("--input: %w", err)
-		}
-		return input{file, func() { file.Close() }}, nil
+		file := &lateFile{name: f.input}
+		return input{file, file.close}, nil
 	}
-	list := f.walk
-	if f.git {
-		list = gitFiles
-	}
-	root, err := os.OpenRoot(f.input)
+	dir, err := filepath.EvalSymlinks(f.input)
 	if err != nil {
 		return input{}, fmt.Errorf("--input: %w", err)
 	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return input{}, fmt.Errorf("--input: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	list := func(add func(string) error) error { return f.walk(root, add) }
+	if f.git {
+		list = func(add func(string) error) error { return gitFiles(ctx, dir, root, add, s) }
+	}
 	reader, writer := io.Pipe()
-	ended := make(chan struct{})
-	go func() { // ends with the reader
-		defer close(ended)
-		writer.CloseWithError(archive(writer, root, func(add func(string) error) error { return list(f.input, add) }, s))
+	go func() { // ends with the reader, unless a file system hangs
+		defer root.Close()
+		writer.CloseWithError(archive(writer, root, list, s))
 	}()
-	return input{reader, func() { reader.Close(); <-ended; root.Close() }}, nil
+	return input{reader, func() { cancel(); reader.Close() }}, nil
 }
 
-// walk lists all below a directory, but for .git.
-func (f *runFlags) walk(dir string, add func(name string) error) error {
-	return filepath.WalkDir(dir, func(at string, d fs.DirEntry, err error) error {
-		if err != nil {
+// lateFile is opened by who reads it: a fifo would wait for its writer.
+type lateFile struct {
+	name string
+	file *os.File
+	err  error
+}
+
+func (f *lateFile) Read(p []byte) (int, error) {
+	if f.file == nil && f.err == nil {
+		f.file, f.err = os.Open(f.name)
+	}
+	if f.err != nil {
+		return 0, f.err
+	}
+	return f.file.Read(p)
+}
+
+func (f *lateFile) close() {
+	if f.file != nil {
+		f.file.Close()
+	}
+}
+
+// walk lists all in a directory, but for .git.
+func (f *runFlags) walk(root *os.Root, add func(name string) error) error {
+	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
 			return err
-		}
-		if d.Name() == ".git" && !f.withGit {
-			if d.IsDir() {
-				return filepath.SkipDir
-			}
+		case name == ".":
+			return nil
+		case d.Name() == ".git" && !f.withGit && d.IsDir():
+			return fs.SkipDir
+		case d.Name() == ".git" && !f.withGit:
 			return nil
 		}
-		name, err := filepath.Rel(dir, at)
-		if err != nil || name == "." {
-			return err
-		}
-		return add(filepath.ToSlash(name))
+		return add(name)
 	})
-}
-
-// gitFiles lists what git tracks in a directory, and what it would: all but what .gitignore names.
-func gitFiles(dir string, add func(name string) error) error {
-	list := exec.Command("git", "-C", dir, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
-	var said bytes.Buffer
-	list.Stderr = &said
-	names, err := list.Output()
-	if err != nil {
-		return fmt.Errorf("--git: git ls-files: %w: %s", err, bytes.TrimSpace(said.Bytes()))
-	}
-	for name := range strings.SplitSeq(strings.TrimSuffix(string(names), "\x00"), "\x00") {
-		if name == "" {
-			continue
-		}
-		if err := add(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // it is deleted, and still tracked
-			return err
-		}
-	}
-	return nil
 }
 
 // archive writes what list lists as a tar. Links stay links; sockets, fifos and devices are left
@@ -112,28 +112,26 @@ func archive(w io.Writer, root *os.Root, list func(add func(string) error) error
 		if err != nil {
 			return err
 		}
+		h := &tar.Header{Name: name, Mode: int64(info.Mode().Perm()), ModTime: info.ModTime()}
 		switch {
 		case info.IsDir():
-			return out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: int64(info.Mode().Perm()), ModTime: info.ModTime()})
+			h.Typeflag, h.Name = tar.TypeDir, name+"/"
+			return out.WriteHeader(h)
 		case info.Mode()&fs.ModeSymlink != 0:
 			target, err := root.Readlink(filepath.FromSlash(name))
 			if err != nil {
 				return err
 			}
-			return out.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: filepath.ToSlash(target), ModTime: info.ModTime()})
+			h.Typeflag, h.Linkname = tar.TypeSymlink, filepath.ToSlash(target)
+			return out.WriteHeader(h)
 		case info.Mode().IsRegular():
 			return addFile(out, root, name)
 		}
-		s.say("not copied in: %s is no file (%v)", path.Join(root.Name(), name), info.Mode().Type())
+		s.say("not copied in: %s is no file (%v)", path.Join(filepath.ToSlash(root.Name()), name), info.Mode().Type())
 		return nil
 	})
-	return errors.Join(err, closeIf(out, err == nil))
-}
-
-// closeIf writes an archive's end if all of it is there.
-func closeIf(out *tar.Writer, whole bool) error {
-	if !whole {
-		return nil
+	if err != nil {
+		return err // and no end of the archive
 	}
 	return out.Close()
 }
@@ -157,3 +155,7 @@ func addFile(out *tar.Writer, root *os.Root, name string) error {
 	}
 	return nil
 }
+
+// gone tells whether an error says that nothing is there, also since a directory on the way is none
+// any more.
+func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }

@@ -25,11 +25,14 @@ type result struct {
 	Uncollected      map[string]string `json:"uncollected,omitempty"`
 }
 
-func writeJSON(w io.Writer, res sandbox.Result, err error, files []file) error {
+func writeJSON(w io.Writer, res sandbox.Result, err error, out *output) error {
 	r := result{
 		ExitCode: res.ExitCode, TimedOut: res.TimedOut, OOMKilled: res.OOMKilled, DiskFull: res.DiskFull, SetupFailed: res.SetupFailed,
 		Seconds: res.Duration.Seconds(), ImageID: res.ImageID, Logs: string(res.Logs), LogsDropped: res.LogsDropped,
-		SetupLogs: string(res.SetupLogs), SetupLogsDropped: res.SetupLogsDropped, Artifacts: files,
+		SetupLogs: string(res.SetupLogs), SetupLogsDropped: res.SetupLogsDropped,
+	}
+	if out != nil {
+		r.Artifacts = out.files
 	}
 	if err != nil {
 		r.Error = trimName(err)
@@ -40,8 +43,8 @@ func writeJSON(w io.Writer, res sandbox.Result, err error, files []file) error {
 		}
 		r.Uncollected[path] = why.Error()
 	}
-	out := json.NewEncoder(w)
-	out.SetIndent("", "  ")
-	out.SetEscapeHTML(false)
-	return out.Encode(r)
+	text := json.NewEncoder(w)
+	text.SetIndent("", "  ")
+	text.SetEscapeHTML(false)
+	return text.Encode(r)
 }

@@ -25,11 +25,10 @@ func TestMain(m *testing.M) {
 
 // built is this command, built as users build it.
 var built = sync.OnceValue(func() string {
-	dir, err := os.MkdirTemp("", "command")
+	file, err := filepath.Abs("../../bin/sandbox")
 	if err != nil {
 		panic(err)
 	}
-	file := filepath.Join(dir, "sandbox")
 	build := exec.Command("go", "build", "-o", file, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {

@@ -3,21 +3,28 @@ package main
 import (
 	"archive/tar"
 	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
+	"unicode"
 )
 
 // output is where collected files go: below a directory, whatever their names are.
 type output struct {
-	dir   string
-	force bool
-	pipe  *io.PipeWriter // nil = nothing is collected
-	ended chan error
-	files []file // what was written; valid after close
+	dir     string
+	force   bool
+	withGit bool
+	pipe    *io.PipeWriter // nil = nothing is collected
+	ended   chan error
+	files   []file            // what was written; valid after close, as the next
+	refused []string          // what was not
+	names   map[string]string // those that were written, by how they are on a disk that ignores case
 }
 
 // file is one that was written.
@@ -26,10 +33,18 @@ type file struct {
 	Size int64  `json:"size"`
 }
 
-func (f *runFlags) openOutput() *output {
-	o := &output{dir: f.output, force: f.force}
+// openOutput fails if a file is there already that is named to be collected: that is known before
+// the run.
+func (f *runFlags) openOutput() (*output, error) {
+	o := &output{dir: f.output, force: f.force, withGit: f.withGit, names: map[string]string{}}
 	if len(f.collect) == 0 {
-		return o
+		return o, nil
+	}
+	for _, p := range f.collect {
+		name := strings.TrimPrefix(p, strings.TrimSuffix(f.inputDir, "/")+"/")
+		if info, err := os.Lstat(filepath.Join(f.output, filepath.FromSlash(name))); err == nil && !info.IsDir() && !f.force && !path.IsAbs(name) {
+			return nil, exists(o.dir, name)
+		}
 	}
 	reader, writer := io.Pipe()
 	o.pipe, o.ended = writer, make(chan error, 1)
@@ -38,7 +53,11 @@ func (f *runFlags) openOutput() *output {
 		reader.CloseWithError(cmp.Or(err, io.ErrClosedPipe))
 		o.ended <- err
 	}()
-	return o
+	return o, nil
+}
+
+func exists(dir, name string) error {
+	return fmt.Errorf("%s exists; use --force to overwrite it, or another --output", filepath.Join(dir, name))
 }
 
 // writer is for Job.OutputTar.
@@ -77,6 +96,10 @@ func (o *output) unpack(from io.Reader) error {
 		if err != nil {
 			return err
 		}
+		if ofGit(h.Name) && !o.withGit {
+			o.refused = append(o.refused, h.Name)
+			continue
+		}
 		if root == nil { // not for a run that brings nothing
 			if err := os.MkdirAll(o.dir, 0o777); err != nil {
 				return err
@@ -93,26 +116,55 @@ func (o *output) unpack(from io.Reader) error {
 	}
 }
 
-func (o *output) write(root *os.Root, h *tar.Header, body io.Reader) (err error) {
+// write writes one file. What it replaces is there until it is complete.
+func (o *output) write(root *os.Root, h *tar.Header, body io.Reader) error {
 	name := filepath.FromSlash(h.Name)
+	info, err := root.Lstat(name)
+	there := err == nil
+	fold := strings.ToLower(h.Name)
+	switch before := o.names[fold]; {
+	case there && info.IsDir():
+		return fmt.Errorf("%s is a directory, and the file of that name cannot be written", filepath.Join(o.dir, name))
+	case there && before != "":
+		return fmt.Errorf("%s and %s are one file on this disk", before, h.Name)
+	case there && !o.force:
+		return exists(o.dir, name)
+	}
+	o.names[fold] = h.Name
 	if err := root.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 		return err
 	}
-	if o.force { // what is there may be a link, or somebody else's
-		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	to, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fs.FileMode(h.Mode).Perm())
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists; use --force to overwrite it, or another --output", filepath.Join(o.dir, name))
-	}
+	part := filepath.Join(filepath.Dir(name), ".sandbox-"+rand.Text())
+	to, err := root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fs.FileMode(h.Mode).Perm())
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(to, body)
-	if err = errors.Join(err, to.Close()); err != nil {
-		return errors.Join(err, root.Remove(name))
+	if err = errors.Join(err, to.Close()); err == nil {
+		err = errors.Join(root.Chtimes(part, h.ModTime, h.ModTime), root.Rename(part, name))
 	}
-	return root.Chtimes(name, h.ModTime, h.ModTime)
+	if err != nil {
+		return errors.Join(err, root.Remove(part))
+	}
+	return nil
+}
+
+// ofGit tells whether a file would be in a directory .git, where it could name programs that git
+// runs on this machine. Some file systems ignore case, what is not visible, and dots and spaces at
+// the end.
+func ofGit(name string) bool {
+	for part := range strings.SplitSeq(strings.ReplaceAll(name, `\`, "/"), "/") {
+		part = strings.Map(func(r rune) rune {
+			if unicode.Is(unicode.Cf, r) {
+				return -1
+			}
+			return unicode.ToLower(r)
+		}, part)
+		part, _, _ = strings.Cut(part, ":") // a stream of a file
+		part = strings.TrimRight(part, ". ")
+		if part == ".git" || strings.HasPrefix(part, "git~") {
+			return true
+		}
+	}
+	return false
 }

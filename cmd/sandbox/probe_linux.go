@@ -8,7 +8,7 @@ import (
 	"github.com/synchestra-io/sandbox/integration/attacks/probe"
 )
 
-// becomeProbe makes this program the hostile one of the attacks, if it is in their image.
+// becomeProbe makes this program the hostile one of the attacks, in their image and where they say so.
 func becomeProbe() {
 	if probe.Is(os.Args[0]) {
 		probe.Main()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,9 +31,11 @@ func newRun(engine *engineFlags) *cobra.Command {
 		Short:   "Run a command on the files of this directory",
 		Example: runExample,
 		Long: "Run copies this directory, without .git, into a new container, and runs a command there: as a user\n" +
-			"without privileges, on a read-only image. Then it removes everything.\n\n" +
-			"The exit status is the command's own; 124 if it was killed at --timeout, and 125 if it could not be\n" +
-			"run, or not all of its output or files could be had. After a kill for memory it is 137.",
+			"without privileges, on a read-only image. Then it removes everything. Only the image of the proxy\n" +
+			"of --allow stays, which is made of this program.\n\n" +
+			"The exit status is the command's own; 124 if it was killed at --timeout; and 125 if it could not be\n" +
+			"run, if not all of its output could be had, or if it ended with 0 and not all of its files could.\n" +
+			"After a kill for memory it is 137.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return errors.New("there is no command; add it behind the flags, such as: sandbox run --image busybox -- ls")
@@ -59,52 +62,67 @@ func (s streams) say(format string, args ...any) {
 
 // run carries out the command line.
 func (f *runFlags) run(ctx context.Context, command []string, s streams) error {
+	res, files, err := f.carryOut(ctx, command, s)
+	return f.conclude(res, err, s, files)
+}
+
+// carryOut runs the job. An error beside a result without an exit status says that it did not run.
+func (f *runFlags) carryOut(ctx context.Context, command []string, s streams) (res sandbox.Result, out *output, err error) {
+	res.ExitCode = -1
 	j, err := f.job(command)
 	if err != nil {
-		return err
+		return res, nil, err
+	}
+	if out, err = f.openOutput(); err != nil {
+		return res, nil, err
 	}
 	show := newShow(s.err, f.quiet)
 	defer show.end()
+	s.err = show.before(s.err)
 	o := f.engine.options()
 	o.Runtime, o.Platform, o.Pull, o.Progress = f.runtime, f.platform, f.pull.policy, show.progress
 	if f.verbose {
-		o.Logger = slog.New(slog.NewTextHandler(show.before(s.err), &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.Logger = slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	r, err := sandbox.New(o)
 	if err != nil {
-		return err
+		return res, out, cmp.Or(err, out.close(nil))
 	}
 	defer r.Close()
+	running.Store(true)
+	defer running.Store(false)
 	leave, err := f.allowOnly(ctx, &j, s)
 	if err != nil {
-		return err
+		return res, out, cmp.Or(err, out.close(nil))
 	}
 	defer leave()
-	input, err := f.openInput(s)
+	input, err := f.openInput(ctx, s)
 	if err != nil {
-		return err
+		return res, out, cmp.Or(err, out.close(nil))
 	}
 	defer input.Close()
-	j.InputTar = input.tar()
-	out := f.openOutput()
-	j.OutputTar = out.writer()
-	f.stream(&j, s, show)
-	res, err := r.RunOnce(ctx, j)
-	show.end()
-	return f.conclude(res, out.close(err), s, out.files)
+	j.InputTar, j.OutputTar = input.tar(), out.writer()
+	queue := newQueue()
+	f.stream(&j, s, show, queue)
+	res, err = r.RunOnce(ctx, j)
+	err = out.close(err)
+	if failed := queue.drain(ctx.Done()); err == nil {
+		err = failed
+	}
+	return res, out, err
 }
 
 // stream connects the command's streams with this program's. As JSON, its output is in the result.
-func (f *runFlags) stream(j *sandbox.Job, s streams, show *show) {
+func (f *runFlags) stream(j *sandbox.Job, s streams, show *show, q *queue) {
 	if f.input != "-" && !f.noStdin {
 		j.Stdin = s.in
 	}
 	if f.json {
 		return
 	}
-	j.Stdout, j.Stderr, j.Setup.Output = show.before(s.out), show.before(s.err), nil
+	j.Stdout, j.Stderr = q.to(show.before(s.out)), q.to(s.err)
 	if len(j.Setup.Cmd) > 0 {
-		j.Setup.Output = show.before(s.err)
+		j.Setup.Output = j.Stderr
 	}
 	j.Limits.LogBytes = liveLogBytes
 }
@@ -113,38 +131,64 @@ func (f *runFlags) stream(j *sandbox.Job, s streams, show *show) {
 const liveLogBytes = 64 << 10
 
 // conclude says what came of the run, and with which status this program ends.
-func (f *runFlags) conclude(res sandbox.Result, err error, s streams, files []file) error {
-	status := res.ExitCode
-	switch {
-	case err != nil:
-		s.say("%s", trimName(err))
-		status = exitNotRun
-	case res.SetupFailed:
-		s.say("--setup ended with status %d; the command was not run", res.ExitCode)
-		status = exitNotRun
-	case res.TimedOut:
-		s.say("the command was killed after %v (--timeout)", f.limits.Timeout)
-		status = exitTimedOut
-	case res.OOMKilled:
-		s.say("the command, or a part of it, was killed: it needed more than --memory %s", f.memory.String())
-	}
-	if res.DiskFull {
-		s.say("the disk was full (--disk %s)", f.disk.String())
-	}
+func (f *runFlags) conclude(res sandbox.Result, err error, s streams, out *output) error {
+	status, lost := f.explain(res, s), 0
 	if f.json {
-		if failed := writeJSON(s.out, res, err, files); failed != nil {
+		if failed := writeJSON(s.out, res, err, out); failed != nil {
 			return failed
 		}
-	} else {
-		for _, path := range sorted(res.Uncollected) {
+	}
+	if out != nil {
+		for _, name := range out.refused {
+			s.say("not copied back: %s: git would run programs that are named there; --with-git copies it", name)
+		}
+		lost = len(out.refused)
+	}
+	for _, path := range sorted(res.Uncollected) {
+		if !f.json {
 			s.say("not collected: %v", res.Uncollected[path])
 		}
+		lost++
 	}
-	if errors.Is(err, context.Canceled) {
+	if err != nil && !f.json {
+		s.say("%s", trimName(err))
+	}
+	var step *sandbox.Error
+	onlyLeft := errors.As(err, &step) && step.Op == sandbox.OpCleanup
+	switch {
+	case errors.Is(err, context.Canceled):
 		status = exitStopped
+	case err != nil && !onlyLeft, status == 0 && lost > 0:
+		status = exitNotRun
 	}
 	if status == 0 {
 		return nil
 	}
 	return exit(status)
+}
+
+// explain says how the command ended, if that is not its own affair, and returns the status that
+// this makes.
+func (f *runFlags) explain(res sandbox.Result, s streams) int {
+	what, timeout, flag, status := "the command", f.limits.Timeout, "--timeout", res.ExitCode
+	if res.SetupFailed {
+		what, timeout, flag = "--setup", f.setupTimeout, "--setup-timeout"
+	}
+	switch {
+	case res.TimedOut:
+		s.say("%s was killed after %v (%s)", what, timeout, flag)
+		status = exitTimedOut
+	case res.OOMKilled && f.memory > 0:
+		s.say("%s, or a part of it, was killed: it needed more than --memory %s", what, f.memory.String())
+	case res.OOMKilled:
+		s.say("%s, or a part of it, was killed: the engine's machine had no more memory", what)
+	}
+	if res.SetupFailed {
+		s.say("--setup ended with status %d; the command was not run", res.ExitCode)
+		status = exitNotRun
+	}
+	if res.DiskFull {
+		s.say("the disk was full (--disk %s)", f.disk.String())
+	}
+	return status
 }

@@ -49,6 +49,8 @@ func TestInput(t *testing.T) {
 	archive := tarball.Of(tarball.File{Name: "f", Body: "from a tar"})
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "in.tar"), archive, 0o644))
 	require.Equal(t, "from a tar", shell(t, dir, "cat f", "--input", "in.tar").out)
+	require.NoError(t, os.Symlink("deep", filepath.Join(dir, "to-deep")))
+	require.Equal(t, "2", shell(t, dir, "cat b", "--input", "to-deep").out)
 	got := run(t, dir, bytes.NewReader(archive), append(sealed("--input", "-"), "sh", "-c", "cat f; cat")...)
 	require.Equal(t, ended{out: "from a tar"}, got)
 }
@@ -59,7 +61,7 @@ func TestCollect(t *testing.T) {
 	in := filepath.Join(dir, "in")
 	const make = `echo 1 >keep; mkdir out; echo 2 >out/f; echo 3 >out/run; chmod +x out/run`
 	got := shell(t, in, make, "--collect", "out", "--output", "../new", "--collect", "none")
-	require.Equal(t, 0, got.status)
+	require.Equal(t, 125, got.status)
 	require.Equal(t, "sandbox: not collected: \"/workspace/none\": file does not exist\n", got.err)
 	content, err := os.ReadFile(filepath.Join(dir, "new/out/f"))
 	require.NoError(t, err)
@@ -70,7 +72,10 @@ func TestCollect(t *testing.T) {
 
 	got = shell(t, in, make, "--collect", "/workspace/keep")
 	require.Equal(t, 125, got.status)
-	require.Equal(t, "sandbox: collect: OutputTar: keep exists; use --force to overwrite it, or another --output\n", got.err)
+	require.Equal(t, "sandbox: keep exists; use --force to overwrite it, or another --output\n", got.err)
+	got = shell(t, in, make, "--collect", "/workspace")
+	require.Equal(t, 125, got.status)
+	require.Contains(t, got.err, "sandbox: collect: OutputTar: keep exists;")
 	content, _ = os.ReadFile(filepath.Join(in, "keep"))
 	require.Equal(t, "mine", string(content))
 	require.Zero(t, shell(t, in, make, "--collect", "keep", "--force").status)

@@ -58,8 +58,8 @@ func (s *show) progress(p sandbox.Progress) {
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(),
 			progressbar.OptionSpinnerType(14), progressbar.OptionSetSpinnerChangeInterval(0)) // nobody draws but who calls it
 	}
-	if total > 0 && s.bar.GetMax64() != total {
-		s.bar.ChangeMax64(max(total, done))
+	if total = max(total, done) + 1; s.bar.GetMax64() != total && p.Total > 0 {
+		s.bar.ChangeMax64(total) // more than it comes to: a bar that is full never moves again
 	}
 	s.bar.Set64(done)
 }
