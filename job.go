@@ -92,7 +92,7 @@ type Job struct {
 	// execute them and else 0644. So it can be the InputTar of another job, within the bounds
 	// of these. Its end is written
 	// only when all of it is there; what is in [Result.Uncollected] is left out. Further names
-	// of a file (hard links) get a copy of it each, a thousand of them at most. Nothing is
+	// of a file (hard links) get a copy of it each, a hundred of them at most. Nothing is
 	// written if Cmd was not started.
 	//
 	// RunOnce waits for a Write for five seconds. One that takes longer, fails or panics

@@ -232,9 +232,9 @@ func TestOutputTarAfterATimeout(t *testing.T) {
 // More hard links than are read again are named.
 func TestOutputTarOfManyHardLinks(t *testing.T) {
 	t.Parallel()
-	j, out := archiving("mkdir out; echo 1 >out/a; for n in $(seq 1003); do ln out/a out/l$n; done", "/workspace/out")
+	j, out := archiving("mkdir out; echo 1 >out/a; for n in $(seq 103); do ln out/a out/l$n; done", "/workspace/out")
 	res := runtest.OK(t, j)
-	require.Len(t, unpacked(t, out), 1001)
+	require.Len(t, unpacked(t, out), 101)
 	require.Len(t, res.Uncollected, 3)
 	for _, why := range res.Uncollected {
 		require.ErrorIs(t, why, sandbox.ErrTooLarge)

@@ -18,7 +18,7 @@ import (
 
 // maxAgain bounds the hard links whose content is asked for again: an archive has no links,
 // and what was written is not kept. Each of them is a request.
-const maxAgain = 1000
+const maxAgain = 100
 
 // Piece is how many bytes are written at once, but at the end.
 const Piece = 32 << 10
