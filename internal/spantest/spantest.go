@@ -124,7 +124,7 @@ func (s *span) SetStatus(code codes.Code, description string) {
 
 func (s *span) SetAttributes(list ...attribute.KeyValue) {
 	for _, a := range list {
-		s.say(string(a.Key), a.Value.Emit())
+		s.say(string(a.Key), a.Value.String())
 	}
 }
 
