@@ -124,6 +124,23 @@ func TestOutputTarWithNothing(t *testing.T) {
 // A writer that fails spoils the archive and nothing else.
 func TestOutputTarWriterThatFails(t *testing.T) {
 	t.Parallel()
+	eachBadWriter(t, func(t *testing.T, name string, w runtest.WriterFunc) {
+		j, _ := archiving("echo said; echo 1 >a; exit 3", "/workspace/a")
+		require.False(t, badWriter(t, j, name, w).DiskFull)
+	})
+}
+
+// Nor does it hide that the disk is full.
+func TestDiskAndOutputTarWriterThatFails(t *testing.T) {
+	t.Parallel()
+	eachBadWriter(t, func(t *testing.T, name string, w runtest.WriterFunc) {
+		j, _ := archiving("echo said; echo 1 >a; cat /dev/zero >full 2>/dev/null; exit 3", "/workspace/a")
+		j.Limits.DiskMB = 20
+		require.True(t, badWriter(t, j, name, w).DiskFull)
+	})
+}
+
+func eachBadWriter(t *testing.T, test func(t *testing.T, name string, w runtest.WriterFunc)) {
 	for name, w := range map[string]runtest.WriterFunc{
 		"OutputTar: disk full":                      func([]byte) (int, error) { return 0, errors.New("disk full") },
 		"OutputTar: file does not exist":            func([]byte) (int, error) { return 0, fs.ErrNotExist },
@@ -131,26 +148,25 @@ func TestOutputTarWriterThatFails(t *testing.T) {
 		"OutputTar: Write panicked: no more":        func([]byte) (int, error) { panic("no more") },
 		"OutputTar: " + "runtime.Goexit was called": func([]byte) (int, error) { runtime.Goexit(); return 0, nil },
 	} {
-		for _, disk := range []int64{0, 20} {
-			t.Run(fmt.Sprintf("%s, disk %d", name, disk), func(t *testing.T) {
-				t.Parallel()
-				j, _ := archiving("echo said; echo 1 >a; exit 3", "/workspace/a")
-				calls := 0
-				j.OutputTar = runtest.WriterFunc(func(p []byte) (int, error) { calls++; return w(p) })
-				j.Limits.DiskMB = disk
-				if disk > 0 {
-					j.Cmd[2] = "echo said; echo 1 >a; cat /dev/zero >full 2>/dev/null; exit 3"
-				}
-				res, err := runtest.Do(t, j)
-				require.ErrorContains(t, err, name)
-				runtest.RequireStep(t, err, sandbox.OpCollect)
-				require.Equal(t, 3, res.ExitCode)
-				require.Equal(t, "said\n", string(res.Logs))
-				require.Equal(t, disk > 0, res.DiskFull)
-				require.Equal(t, 1, calls)
-			})
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, name, w)
+		})
 	}
+}
+
+// badWriter runs a job whose archive goes to w, which fails.
+func badWriter(t *testing.T, j sandbox.Job, name string, w runtest.WriterFunc) sandbox.Result {
+	t.Helper()
+	calls := 0
+	j.OutputTar = runtest.WriterFunc(func(p []byte) (int, error) { calls++; return w(p) })
+	res, err := runtest.Do(t, j)
+	require.ErrorContains(t, err, name)
+	runtest.RequireStep(t, err, sandbox.OpCollect)
+	require.Equal(t, 3, res.ExitCode)
+	require.Equal(t, "said\n", string(res.Logs))
+	require.Equal(t, 1, calls)
+	return res
 }
 
 // A writer that never returns is waited for as Stdout's is, and the end of the context does not
