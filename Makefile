@@ -133,7 +133,7 @@ test-26 test-28: test-%:
 test-podman:
 	@scripts/need build suite
 	go mod download
-	scripts/other-engine podman $(enginetests) -tags 'docker podman' -skip '$(notpodman)' ./integration/attacks ./integration/behaviour
+	scripts/other-engine podman $(enginetests) -timeout 20m -tags 'docker podman' -skip '$(notpodman)' ./integration/attacks ./integration/behaviour
 
 test-vm:
 	@scripts/need build suite vm
