@@ -77,7 +77,7 @@ help:
 	@echo 'make systems       go build and go vet for macOS and Windows'
 	@echo 'make faults        every fault in every request, where make engine has a third of these pairs'
 	@echo 'make stress        200 callers of one Runner for a minute, where make engine takes a quarter of it'
-	@echo 'make soak          500 mixed runs, 8 at a time: every result right, and nothing grows'
+	@echo 'make soak          500 mixed runs, 8 at a time, and 2 GB of artifacts: every result right, and nothing grows'
 	@echo 'make attack        the attacks of the conformance suite, as a table'
 	@echo 'make test-26       the tests on a Docker engine again, with that of Debian 13; also test-28, of Debian sid'
 	@echo 'make test-podman   behaviour and attacks on Podman, of Debian sid'
@@ -199,7 +199,7 @@ stress:
 soak:
 	@scripts/need build suite
 	go mod download
-	scripts/with-engine go test -tags 'docker soak' -count=1 -timeout 30m -run TestSoak -v $(GOTESTFLAGS) ./integration/chaos
+	scripts/with-engine go test -tags 'docker soak' -count=1 -timeout 30m -run 'TestSoak|TestHugeOutputTar' -v $(GOTESTFLAGS) ./integration/chaos ./integration/behaviour
 
 fuzz:
 	@scripts/need build

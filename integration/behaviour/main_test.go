@@ -11,9 +11,6 @@ import (
 // runHuge is a task of a child process.
 const runHuge = "run huge"
 
-// runHugeTar is another one.
-const runHugeTar = "run huge tar"
+var tasks = enginetest.Tasks{runHuge: childHuge}
 
-func TestMain(m *testing.M) {
-	enginetest.Main(m, enginetest.Tasks{runHuge: childHuge, runHugeTar: childHugeTar})
-}
+func TestMain(m *testing.M) { enginetest.Main(m, tasks) }
