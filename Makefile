@@ -199,7 +199,7 @@ stress:
 soak:
 	@scripts/need build suite
 	go mod download
-	scripts/with-engine go test -tags 'docker soak' -count=1 -timeout 30m -run 'TestSoak|TestHugeOutputTar' -v $(GOTESTFLAGS) ./integration/chaos ./integration/behaviour
+	scripts/with-engine go test -p 1 -tags 'docker soak' -count=1 -timeout 30m -run 'TestSoak|TestHugeOutputTar' -v $(GOTESTFLAGS) ./integration/chaos ./integration/behaviour
 
 fuzz:
 	@scripts/need build
