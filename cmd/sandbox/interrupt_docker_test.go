@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/enginetest"
-	"github.com/synchestra-io/sandbox/internal/owner"
 )
 
 // screen collects what comes, and tells when a text has.
@@ -111,13 +110,13 @@ func TestSecondSignal(t *testing.T) {
 	require.Error(t, c.Wait())
 	require.Equal(t, 130, c.ProcessState.ExitCode())
 	require.Contains(t, seen.String(), "sandbox sweep removes them")
-	left := enginetest.Objects(t, enginetest.API, owner.LabelRun)
+	left := objects(t)
 	require.NotEmpty(t, left)
 	would := command(t, "sweep", "--dry-run")
 	require.Contains(t, would.out, "would remove "+left[0])
-	require.ElementsMatch(t, left, enginetest.Objects(t, enginetest.API, owner.LabelRun), "a dry run removes nothing")
+	require.ElementsMatch(t, left, objects(t), "a dry run removes nothing")
 	require.Contains(t, command(t, "sweep").out, "removed "+left[0])
-	require.Equal(t, ended{out: "nothing is left over\n"}, command(t, "sweep"))
+	require.NotContains(t, command(t, "sweep").out, "removed ")
 	nothingLeft(t)
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -57,6 +58,7 @@ func tree(t testing.TB, files map[string]string) string {
 
 // start prepares a command line in a directory, with the image of busybox and no network.
 func start(dir string, args ...string) *exec.Cmd {
+	others()
 	c := exec.Command(built(), args...)
 	c.Dir = dir
 	c.Env = append(os.Environ(), "SANDBOX_IMAGE="+enginetest.Busybox(), "COLUMNS=80")
@@ -78,10 +80,24 @@ func run(t testing.TB, dir string, stdin io.Reader, args ...string) ended {
 	return ended{out.String(), err.String(), c.ProcessState.ExitCode()}
 }
 
-// nothingLeft looks for objects of any run. Tests of this package come one after the other.
+// others are the objects that were there before the first command line of this package.
+var others = sync.OnceValue(func() map[string]bool {
+	there := map[string]bool{}
+	for _, o := range enginetest.Objects(new(testing.T), enginetest.API, owner.LabelRun) {
+		there[o] = true
+	}
+	return there
+})
+
+// objects are those of the command lines of this package. Its tests come one after the other.
+func objects(t testing.TB) []string {
+	t.Helper()
+	return slices.DeleteFunc(enginetest.Objects(t, enginetest.API, owner.LabelRun), func(o string) bool { return others()[o] })
+}
+
 func nothingLeft(t testing.TB) {
 	t.Helper()
-	require.Empty(t, enginetest.Objects(t, enginetest.API, owner.LabelRun))
+	require.Empty(t, objects(t))
 }
 
 // shell is a command line that runs a script.

@@ -38,8 +38,9 @@ func in(t *testing.T, dir, stdin, program string, args ...string) string {
 	var out, log bytes.Buffer
 	c := exec.Command(program, args...)
 	c.Dir, c.Stdin, c.Stdout, c.Stderr = dir, strings.NewReader(stdin), &out, &log
+	before := enginetest.Objects(t, enginetest.API, owner.LabelRun)
 	require.NoError(t, c.Run(), "%s%s", &out, &log)
-	require.Empty(t, enginetest.Objects(t, enginetest.API, owner.LabelRun))
+	require.ElementsMatch(t, before, enginetest.Objects(t, enginetest.API, owner.LabelRun))
 	return out.String()
 }
 
