@@ -111,6 +111,7 @@ func TestSecondSignal(t *testing.T) {
 	require.Equal(t, 130, c.ProcessState.ExitCode())
 	require.Contains(t, seen.String(), "sandbox sweep removes them")
 	left := objects(t)
+	t.Cleanup(func() { enginetest.RemoveObjects(t, objects(t)) })
 	require.NotEmpty(t, left)
 	would := command(t, "sweep", "--dry-run")
 	require.Contains(t, would.out, "would remove "+left[0])
@@ -137,6 +138,7 @@ func TestTerminal(t *testing.T) {
 	terminal, err := pty.StartWithSize(c, &pty.Winsize{Rows: 24, Cols: 80})
 	require.NoError(t, err)
 	defer terminal.Close()
+	t.Cleanup(func() { c.Process.Signal(syscall.SIGTERM); c.Wait() }) // it has ended, unless the test has failed
 	seen := newScreen(terminal)
 	seen.await(t, "upload")
 	require.NoError(t, pty.Setsize(terminal, &pty.Winsize{Rows: 10, Cols: 20}))

@@ -55,7 +55,7 @@ func (s *show) progress(p sandbox.Progress) {
 		s.clear()
 		s.of = p.Op
 		s.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(s.to), progressbar.OptionShowBytes(true), progressbar.OptionSetDescription(what),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetRenderBlankState(true), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(),
 			progressbar.OptionSpinnerType(14), progressbar.OptionSetSpinnerChangeInterval(0)) // nobody draws but who calls it
 	}
 	if total = max(total, done) + 1; s.bar.GetMax64() != total && p.Total > 0 {
