@@ -41,7 +41,7 @@ notpodman = Disk|CollectCounts|CollectFollows|CollectUnresolvable|CollectWithout
 
 # In an emulated machine a bound on time tells nothing, and half a gigabyte of output takes a
 # quarter of an hour.
-slow = TimeoutIsNoOOM|SiblingsShareQuotasByUser|Huge
+slow = TimeoutIsNoOOM|SiblingsShareQuotasByUser|HugeOutputAndArtifact
 
 # What rootless Docker does not do, as SECURITY.md says, or its tests do not: it has a network
 # of its own, which does not reach their registries and servers, and to start an engine, make

@@ -22,13 +22,10 @@ func (p plan) readingTime(b bounds.Bounds) time.Duration {
 	if len(p.collect) == 0 {
 		return 0
 	}
-	perMiB := 2 * time.Second
-	if p.output != nil {
-		perMiB = (1 << 20 / artifacts.Piece) * b.Writer
-	}
-	mib := max(p.limits.ArtifactBytes, defaultArtifactBytes) >> 20
+	mib, perMiB := max(p.limits.ArtifactBytes, defaultArtifactBytes)>>20, 2*time.Second
 	if p.output != nil {
 		mib = 2*mib + artifacts.MaxEntries*archiveHeader>>20 // with names and headers
+		perMiB = (1 << 20 / artifacts.Piece) * b.Writer
 	}
 	return time.Duration(min(mib, int64(math.MaxInt64/perMiB))) * perMiB
 }

@@ -47,9 +47,10 @@ var (
 	// ended while the container was running, broke off inside a frame, did not end
 	// with the container, or ended as the connection to the engine broke.
 	ErrOutputLost = process.ErrOutputLost
-	// ErrWriterBlocked is wrapped if output did not reach Job.Stdout or Job.Stderr
-	// because a Write did not return in time, and artifacts Job.OutputTar. Result.Logs contains
-	// that output. The rest of the Result is complete, too, unless the context has ended.
+	// ErrWriterBlocked is wrapped if output did not reach Job.Stdout or Job.Stderr, or
+	// artifacts did not reach Job.OutputTar, because a Write did not return in time.
+	// Result.Logs contains the output. The rest of the Result is complete, too, unless the
+	// context has ended.
 	ErrWriterBlocked = stdio.ErrWriterBlocked
 	// ErrTooLarge is wrapped in Result.Uncollected for a file that does not fit
 	// into Limits.ArtifactBytes, and for a directory that was only partly read.

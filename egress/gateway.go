@@ -55,8 +55,9 @@ const maxRuns = 20
 // Open starts a proxy, which lasts until Close. The image must be there. When ctx ends, it returns
 // within 35 seconds, and what it made is removed.
 //
-// The gateway needs Docker, with the runtime runc: with Podman, and where the engine's default
-// is another runtime, the error wraps [ErrUnsupported].
+// The gateway needs Docker, with the runtime runc and without SELinux: with Podman, where the
+// engine's default is another runtime, and with dockerd --selinux-enabled, the error wraps
+// [ErrUnsupported].
 func Open(ctx context.Context, o Options) (g *Gateway, err error) {
 	p, err := o.policy()
 	if err != nil {

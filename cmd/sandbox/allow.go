@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 
@@ -34,8 +35,7 @@ func (f *runFlags) allowOnly(ctx context.Context, j *sandbox.Job, s streams) (le
 	}
 	access, err := g.Join(ctx)
 	if err != nil {
-		g.Close()
-		return nil, err
+		return nil, errors.Join(err, g.Close())
 	}
 	*network = access.Network()
 	all := access.Env()
@@ -67,20 +67,16 @@ func (f *runFlags) proxyImage(ctx context.Context, s streams) (string, error) {
 		return f.egressImage, nil
 	}
 	const instead = "; make the proxy's image with make egress-image in a checkout, and name it by --egress-image"
-	api, _, err := f.engine.connect(ctx)
+	e, err := f.engine.connect(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer api.Close()
-	info, err := api.Info(ctx)
-	if err != nil {
-		return "", err
-	}
-	program, err := ownProgram(info.Architecture)
+	defer e.Close()
+	program, err := e.ownProgram()
 	if err != nil {
 		return "", fmt.Errorf("--allow: %w%s", err, instead)
 	}
-	ref, made, err := importProgram(ctx, api, "sandbox-egress", proxyName, program)
+	ref, made, err := e.importProgram(ctx, "sandbox-egress", proxyName, program)
 	if err != nil {
 		return "", fmt.Errorf("--allow: the proxy's image: %w%s", err, instead)
 	}

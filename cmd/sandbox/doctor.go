@@ -55,17 +55,16 @@ type Finding struct {
 }
 
 func (d *doctor) run(ctx context.Context) error {
-	api, where, err := d.engine.connect(ctx)
+	e, err := d.engine.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer api.Close()
-	info, err := api.Info(ctx)
+	defer e.Close()
+	info, err := e.Info(ctx)
 	if err != nil {
 		return err
 	}
-	found := append([]Finding{{What: "engine", Value: where.Host + ", chosen by " + where.Origin}}, facts(info, api.ClientVersion())...)
-	found = append(found, d.try(ctx, api, info)...)
+	found := append(e.facts(info), d.try(ctx, e)...)
 	if err := d.print(found); err != nil {
 		return err
 	}
@@ -75,39 +74,33 @@ func (d *doctor) run(ctx context.Context) error {
 	return nil
 }
 
-// facts are what the engine says of itself.
-func facts(info system.Info, api string) []Finding {
-	has := func(name string) bool {
-		return slices.ContainsFunc(info.SecurityOptions, func(o string) bool { return o == "name="+name || strings.HasPrefix(o, "name="+name+",") })
-	}
-	yes := map[bool]string{true: "yes", false: "no"}
+// facts are what the engine is, and what it enforces by the library's own judgement.
+func (e engine) facts(info system.Info) []Finding {
+	is, yes := e.is, map[bool]string{true: "yes", false: "no"}
 	enforced := func(what string, does bool) Finding {
 		return Finding{What: what, Value: map[bool]string{true: "enforced", false: "not enforced: jobs with this limit are refused"}[does]}
 	}
-	runtimes := sorted(info.Runtimes)
+	seccomp := Finding{What: "seccomp", Value: "the engine's profile is " + is.Seccomp}
+	if is.Seccomp == "" {
+		seccomp = Finding{What: "seccomp", Value: "none: every job is refused", Bad: true}
+	}
+	apparmor := slices.ContainsFunc(info.SecurityOptions, func(o string) bool { return strings.HasPrefix(o+",", "name=apparmor,") })
+	limits := is.EnforcedBy("")
 	return []Finding{
-		{What: "version", Value: fmt.Sprintf("%s, API %s", info.ServerVersion, api)},
-		{What: "machine", Value: fmt.Sprintf("%s, %s, Linux %s, %d CPUs, %d MiB", info.OperatingSystem, info.Architecture, info.KernelVersion, info.NCPU, info.MemTotal>>20)},
-		{What: "runtime", Value: fmt.Sprintf("%s, of %s", cmp.Or(info.DefaultRuntime, "unknown"), strings.Join(runtimes, ", "))},
+		{What: "engine", Value: e.where.Host + ", chosen by " + e.where.Origin},
+		{What: "version", Value: fmt.Sprintf("%s, API %s", info.ServerVersion, e.API().ClientVersion())},
+		{What: "machine", Value: fmt.Sprintf("%s, %s, Linux %s, %d CPUs, %d MiB", info.OperatingSystem, is.Architecture, info.KernelVersion, is.CPUs, info.MemTotal>>20)},
+		{What: "runtime", Value: fmt.Sprintf("%s, of %s", cmp.Or(is.DefaultRuntime, "unknown"), strings.Join(sorted(is.Runtimes), ", "))},
 		{What: "cgroups", Value: fmt.Sprintf("v%s, by %s", cmp.Or(info.CgroupVersion, "1"), cmp.Or(info.CgroupDriver, "unknown"))},
-		{What: "rootless", Value: yes[has("rootless")]},
-		{What: "seccomp", Value: seccomp(info.SecurityOptions), Bad: !has("seccomp")},
-		{What: "AppArmor", Value: yes[has("apparmor")]},
-		{What: "SELinux", Value: yes[has("selinux")]},
-		enforced("Limits.CPUs", info.CPUCfsQuota && info.CPUCfsPeriod && info.CgroupDriver != "none"),
-		enforced("Limits.MemoryMB", info.MemoryLimit && info.CgroupDriver != "none"),
-		{What: "swap", Value: map[bool]string{true: "counted: a limit of memory is one of both", false: "not counted: a limit of memory is one of RAM alone"}[info.SwapLimit]},
-		enforced("Limits.PIDs", info.PidsLimit && info.CgroupDriver != "none"),
+		{What: "rootless", Value: yes[is.Rootless]},
+		seccomp,
+		{What: "AppArmor", Value: yes[apparmor]},
+		{What: "SELinux", Value: yes[is.SELinux]},
+		enforced("Limits.CPUs", limits.CPU),
+		enforced("Limits.MemoryMB", limits.Memory),
+		{What: "swap", Value: map[bool]string{true: "counted: a limit of memory is one of both", false: "not counted: a limit of memory is one of RAM alone"}[is.CountsSwap]},
+		enforced("Limits.PIDs", limits.PIDs),
 	}
-}
-
-func seccomp(options []string) string {
-	for _, o := range options {
-		if profile, found := strings.CutPrefix(o, "name=seccomp,profile="); found {
-			return "the engine's profile is " + profile
-		}
-	}
-	return "none: every job is refused"
 }
 
 // print writes the findings.

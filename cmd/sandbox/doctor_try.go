@@ -8,40 +8,40 @@ import (
 	"sync"
 	"time"
 
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/system"
-	"github.com/docker/docker/client"
-
 	"github.com/synchestra-io/sandbox"
 	"github.com/synchestra-io/sandbox/integration/attacks"
 )
 
 // try runs a job and makes the quick attacks.
-func (d *doctor) try(ctx context.Context, api *client.Client, info system.Info) []Finding {
+func (d *doctor) try(ctx context.Context, e engine) (found []Finding) {
 	r, err := sandbox.New(d.engine.options())
 	if err != nil {
 		return []Finding{notRun(err)}
 	}
-	defer r.Close()
+	defer func() {
+		if err := r.Close(); err != nil {
+			found = append(found, Finding{What: "clean-up", Value: trimName(err), Bad: true})
+		}
+	}()
 	if d.image != "" {
 		return []Finding{oneJob(ctx, r, d.image, "sh", "-c", "echo done"), leftOut("--image names another image")}
 	}
-	program, err := ownProgram(info.Architecture)
+	program, err := e.ownProgram()
 	if err != nil {
 		return []Finding{notRun(fmt.Errorf("%w; with --image IMAGE it is run in that image", err)), leftOut("they need this program in an image, too")}
 	}
-	ref, made, err := importProgram(ctx, api, "sandbox-doctor", "probe", program)
+	ref, made, err := e.importProgram(ctx, "sandbox-doctor", "probe", program)
 	if err != nil {
 		return []Finding{notRun(fmt.Errorf("the image of this program: %w", err))}
 	}
-	found := []Finding{oneJob(ctx, r, ref, "nothing")}
+	found = []Finding{oneJob(ctx, r, ref, "nothing")}
 	if !d.quick && !found[0].Bad {
-		found = append(found, attack(ctx, r, api, program)...)
+		found = append(found, attack(ctx, r, e, program)...)
 	}
 	if made {
 		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		if _, err := api.ImageRemove(bound, ref, image.RemoveOptions{Force: true, PruneChildren: true}); err != nil {
+		if err := e.RemoveImage(bound, ref); err != nil {
 			found = append(found, Finding{What: "image " + ref, Value: fmt.Sprintf("is left: %v", err), Bad: true})
 		}
 	}
@@ -71,8 +71,8 @@ var slowGroups = []string{"bombs", "output", "artifacts", "tar", "signals"}
 
 // attack makes the quick attacks, and has a finding for each group, and for each attack that is not
 // defended. One that cannot be made here tells nothing, unless none of its group can.
-func attack(ctx context.Context, r *sandbox.Runner, api *client.Client, program []byte) (found []Finding) {
-	f, err := attacks.Open(ctx, attacks.Options{Run: r.RunOnce, API: api, Probe: func() ([]byte, error) { return program, nil }})
+func attack(ctx context.Context, r *sandbox.Runner, e engine, program []byte) (found []Finding) {
+	f, err := attacks.Open(ctx, attacks.Options{Run: r.RunOnce, API: e.API(), Probe: func() ([]byte, error) { return program, nil }})
 	if err != nil {
 		return []Finding{{What: "attacks", Value: fmt.Sprintf("not made: %v", err), Bad: true}}
 	}

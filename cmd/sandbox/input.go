@@ -58,7 +58,7 @@ func (f *runFlags) openInput(ctx context.Context, s streams) (input, error) {
 	reader, writer := io.Pipe()
 	go func() { // ends with the reader, unless a file system hangs
 		defer root.Close()
-		writer.CloseWithError(archive(writer, root, list, s))
+		writer.CloseWithError(writeArchive(writer, root, list, s))
 	}()
 	return input{reader, func() { cancel(); reader.Close() }}, nil
 }
@@ -103,9 +103,9 @@ func (f *runFlags) walk(root *os.Root, add func(name string) error) error {
 	})
 }
 
-// archive writes what list lists as a tar. Links stay links; sockets, fifos and devices are left
+// writeArchive writes what list lists as a tar. Links stay links; sockets, fifos and devices are left
 // out, and named.
-func archive(w io.Writer, root *os.Root, list func(add func(string) error) error, s streams) error {
+func writeArchive(w io.Writer, root *os.Root, list func(add func(string) error) error, s streams) error {
 	out := tar.NewWriter(w)
 	err := list(func(name string) error {
 		info, err := root.Lstat(filepath.FromSlash(name))

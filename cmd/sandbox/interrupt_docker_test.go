@@ -73,7 +73,7 @@ func TestSignals(t *testing.T) {
 			reader, writer := io.Pipe()
 			defer reader.Close()
 			seen := newScreen(reader)
-			c := start(t.TempDir(), append(sealed(), "sh", "-c", "trap '' INT TERM HUP; echo ready; while :; do sleep 1; done")...)
+			c := start(t, t.TempDir(), append(sealed(), "sh", "-c", "trap '' INT TERM HUP; echo ready; while :; do sleep 1; done")...)
 			c.Stdout, c.Stderr = writer, writer
 			require.NoError(t, c.Start())
 			seen.await(t, "ready\n")
@@ -100,7 +100,7 @@ func TestSecondSignal(t *testing.T) {
 	reader, writer := io.Pipe()
 	defer reader.Close()
 	seen := newScreen(reader)
-	c := start(t.TempDir(), append([]string{"--host", p.Host}, append(sealed(), "sh", "-c", "echo ready; while :; do sleep 1; done")...)...)
+	c := start(t, t.TempDir(), append([]string{"--host", p.Host}, append(sealed(), "sh", "-c", "echo ready; while :; do sleep 1; done")...)...)
 	c.Stdout, c.Stderr = writer, writer
 	require.NoError(t, c.Start())
 	seen.await(t, "ready\n")
@@ -125,7 +125,7 @@ func TestSecondSignal(t *testing.T) {
 func command(t testing.TB, args ...string) ended {
 	t.Helper()
 	var out, err bytes.Buffer
-	c := start(t.TempDir(), args...)
+	c := start(t, t.TempDir(), args...)
 	c.Stdout, c.Stderr = &out, &err
 	c.Run()
 	return ended{out.String(), err.String(), c.ProcessState.ExitCode()}
@@ -134,7 +134,7 @@ func command(t testing.TB, args ...string) ended {
 // On a terminal there is a bar, Ctrl-C ends the run, and a change of its size does no harm.
 func TestTerminal(t *testing.T) {
 	dir := tree(t, map[string]string{"large": strings.Repeat("0123456789abcdef", 4<<20)})
-	c := start(dir, append(sealed("--env", "X=y"), "sh", "-c", "echo ready; while :; do sleep 1; done")...)
+	c := start(t, dir, append(sealed("--env", "X=y"), "sh", "-c", "echo ready; while :; do sleep 1; done")...)
 	terminal, err := pty.StartWithSize(c, &pty.Winsize{Rows: 24, Cols: 80})
 	require.NoError(t, err)
 	defer terminal.Close()

@@ -57,8 +57,8 @@ func tree(t testing.TB, files map[string]string) string {
 }
 
 // start prepares a command line in a directory, with the image of busybox and no network.
-func start(dir string, args ...string) *exec.Cmd {
-	others()
+func start(t testing.TB, dir string, args ...string) *exec.Cmd {
+	others(t)
 	c := exec.Command(built(), args...)
 	c.Dir = dir
 	c.Env = append(os.Environ(), "SANDBOX_IMAGE="+enginetest.Busybox(), "COLUMNS=80")
@@ -72,7 +72,7 @@ func sealed(args ...string) []string { return append([]string{"run", "--network"
 func run(t testing.TB, dir string, stdin io.Reader, args ...string) ended {
 	t.Helper()
 	var out, err bytes.Buffer
-	c := start(dir, args...)
+	c := start(t, dir, args...)
 	c.Stdin, c.Stdout, c.Stderr = stdin, &out, &err
 	failed := c.Run()
 	require.True(t, failed == nil || errors.As(failed, new(*exec.ExitError)), "%v", failed)
@@ -80,19 +80,25 @@ func run(t testing.TB, dir string, stdin io.Reader, args ...string) ended {
 	return ended{out.String(), err.String(), c.ProcessState.ExitCode()}
 }
 
-// others are the objects that were there before the first command line of this package.
-var others = sync.OnceValue(func() map[string]bool {
-	there := map[string]bool{}
-	for _, o := range enginetest.Objects(new(testing.T), enginetest.API, owner.LabelRun) {
-		there[o] = true
+// there are the objects that were there before the first command line of this package.
+var there map[string]bool
+
+// others are those of other packages' tests.
+func others(t testing.TB) map[string]bool {
+	t.Helper()
+	if there == nil {
+		there = map[string]bool{}
+		for _, o := range enginetest.Objects(t, enginetest.API, owner.LabelRun) {
+			there[o] = true
+		}
 	}
 	return there
-})
+}
 
 // objects are those of the command lines of this package. Its tests come one after the other.
 func objects(t testing.TB) []string {
 	t.Helper()
-	return slices.DeleteFunc(enginetest.Objects(t, enginetest.API, owner.LabelRun), func(o string) bool { return others()[o] })
+	return slices.DeleteFunc(enginetest.Objects(t, enginetest.API, owner.LabelRun), func(o string) bool { return others(t)[o] })
 }
 
 func nothingLeft(t testing.TB) {

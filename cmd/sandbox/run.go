@@ -88,7 +88,13 @@ func (f *runFlags) carryOut(ctx context.Context, command []string, s streams) (r
 	if err != nil {
 		return res, out, cmp.Or(err, out.close(nil))
 	}
-	defer r.Close()
+	defer func() {
+		if left := r.Close(); err == nil {
+			err = left
+		} else if left != nil {
+			s.say("%s", trimName(left))
+		}
+	}()
 	running.Store(true)
 	defer running.Store(false)
 	leave, err := f.allowOnly(ctx, &j, s)

@@ -133,7 +133,7 @@ func TestJSON(t *testing.T) {
 func TestClosedPipe(t *testing.T) {
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
-	c := start(t.TempDir(), append(sealed(), "yes")...)
+	c := start(t, t.TempDir(), append(sealed(), "yes")...)
 	c.Stdout = writer
 	require.NoError(t, c.Start())
 	writer.Close()

@@ -29,7 +29,7 @@ func TestSession(t *testing.T) {
 
 	bin := t.TempDir()
 	require.NoError(t, os.Symlink(built(), bin+"/sandbox"))
-	others()
+	others(t)
 	dir := tree(t, map[string]string{"hello.sh": "echo hello from $(hostname), user $(id -u)\n", "work/notes": "1\n"})
 	var got strings.Builder
 	for line := range strings.Lines(session) {

@@ -25,7 +25,7 @@ func newSweep(engine *engineFlags) *cobra.Command {
 			if dry {
 				sweep, verb = r.Leftovers, "would remove"
 			}
-			report, err := sweep(c.Context())
+			report, err := sweep(c.Context()) // which keeps nothing on the engine
 			for _, object := range report.Removed {
 				fmt.Fprintln(c.OutOrStdout(), verb, object)
 			}

@@ -2,10 +2,8 @@ package attacks
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,6 +13,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/synchestra-io/sandbox"
+	"github.com/synchestra-io/sandbox/internal/dockerx"
 	"github.com/synchestra-io/sandbox/internal/rootfs"
 )
 
@@ -120,24 +119,11 @@ func (f *Fixture) importImage(ctx context.Context, probe func() ([]byte, error))
 		return err
 	}
 	ref := "sandbox-" + newToken() + "/probe:attack"
-	body, err := f.api.ImageImport(ctx, image.ImportSource{Source: files, SourceName: "-"}, ref, image.ImportOptions{})
-	if err != nil {
+	if err := dockerx.Import(ctx, f.api, ref, files); err != nil {
 		return err
 	}
-	defer body.Close()
 	f.image, f.mine = ref, true
-	// The engine reports a failure in the body of a successful answer.
-	for answer := json.NewDecoder(body); ; {
-		var message struct{ Error string }
-		switch err := answer.Decode(&message); {
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return err
-		case message.Error != "":
-			return errors.New(message.Error)
-		}
-	}
+	return nil
 }
 
 // writeProbe is called once, on first use: with an image of the caller's the go

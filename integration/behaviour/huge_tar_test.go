@@ -41,14 +41,8 @@ const hugeArtifacts = 2_000_000_000
 // childHugeTar is that process.
 func childHugeTar() int {
 	id, image := enginetest.ChildRun()
-	r, err := sandbox.New(sandbox.Options{})
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	defer r.Close()
 	var size int64
-	res, err := r.RunOnce(owner.WithID(context.Background(), id), sandbox.Job{
+	res, err := sandbox.RunOnce(owner.WithID(context.Background(), id), sandbox.Job{
 		Image: image, Limits: sandbox.Limits{Network: "none", ArtifactBytes: hugeArtifacts}, WorkDir: "/workspace",
 		Cmd:       []string{"sh", "-c", fmt.Sprintf("head -c %d /dev/zero >one; for n in $(seq 1000); do head -c 1000000 /dev/zero >$n; done", hugeArtifacts/2)},
 		Collect:   []string{"/workspace"},

@@ -98,8 +98,7 @@ func (c *Client) newAPI(podman *atomic.Bool) (*client.Client, error) {
 	return api, nil
 }
 
-// API is the SDK's client, for programs that ask the engine for what this package has no task for.
-// Connect must have succeeded.
+// API is the SDK's client, for what attacks an engine with it. Connect must have succeeded.
 func (c *Client) API() *client.Client { return c.api() }
 
 func (c *Client) api() *client.Client { return c.current.Load() }

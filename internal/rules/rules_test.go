@@ -172,6 +172,7 @@ var imports = map[string]map[string]string{
 	},
 	module + "/integration/attacks": {
 		module:                                         "what it attacks",
+		module + "/internal/dockerx":                   "its import of an image",
 		module + "/internal/rootfs":                    "it builds the probe",
 		"github.com/docker/docker/client":              "it imports the attack image and lists containers",
 		"github.com/docker/docker/api/types/image":     "its types",

@@ -26,8 +26,7 @@ func readHello(r io.Reader) (read []byte, name string, err error) {
 	from := io.TeeReader(io.LimitReader(r, maxHello), &seen)
 	err = tls.Server(readOnly{from}, config).Handshake()
 	switch {
-	case len(seen.Bytes()) > 0 && seen.Bytes()[0] != handshake: // but an alert, say
-	case found:
+	case found && seen.Bytes()[0] == handshake: // and no alert before it
 		return seen.Bytes(), name, nil
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(net.Error)):
 		return seen.Bytes(), "", errors.New("it ended early")
