@@ -41,6 +41,7 @@ type run struct {
 	told     *telemetry.Run // nil = nobody is
 	said     int64          // by the commands, in bytes
 	archived int            // files in Job.OutputTar
+	left     error          // of the clean-up
 	undo     cleanup.Teardown
 	// fill fills what stage has made; nil = it is filled.
 	fill func(context.Context) error
@@ -77,7 +78,10 @@ func (r *run) end() (err error) {
 	defer owner.End(r.id)
 	defer r.ending.Close()
 	defer func() { r.told.Failed(err) }()
-	defer func() { err = r.undo.Run(r.ending.All()) }() // whatever a logger of the caller's does
+	defer func() { // whatever a logger of the caller's does
+		err = r.undo.Run(r.ending.All())
+		r.left = err
+	}()
 	r.told.Step(stepCleanup)
 	return nil
 }

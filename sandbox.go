@@ -45,7 +45,8 @@ func (r *Runner) RunOnce(ctx context.Context, j Job) (Result, error) {
 	ctx, run := newRun(ctx, r.client, r.options.Logger)
 	run.report, run.offline = r.report, r.offline
 	end := sync.OnceValue(run.end)
-	defer func() { run.told.End(panicked(end())) }() // after a panic, too; else it has ended
+	defer func() { run.told.End(panicked(run.left)) }() // unless it has ended
+	defer end()                                         // after a panic, too
 	step := r.steps(ctx, run, j, &res)
 	run.told.Failed(step)
 	ended, reason := ctx.Err(), context.Cause(ctx)

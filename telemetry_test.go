@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox/internal/cleanup"
+	"github.com/synchestra-io/sandbox/internal/spantest"
 )
 
 // panicHandler is a logger's handler that panics.
@@ -30,6 +31,36 @@ func TestLoggerThatPanics(t *testing.T) {
 	require.Panics(t, func() { end() })
 	require.Panics(t, func() { end() }, "it is the same panic")
 	require.Equal(t, 1, removed)
+}
+
+// lateHandler panics at the line of one step.
+type lateHandler struct{ slog.Handler }
+
+func (h lateHandler) Handle(_ context.Context, r slog.Record) (err error) {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "step" && a.Value.String() == stepPull {
+			panic("the log is closed")
+		}
+		return true
+	})
+	return nil
+}
+
+// A logger that panics when the clean-up begins leaves no span open.
+func TestLoggerThatPanicsAtTheEnd(t *testing.T) {
+	spans := spantest.Record(t)
+	e := &fakeEngine{}
+	r := e.runner(t)
+	r.options.Logger = slog.New(lateHandler{slog.NewTextHandler(new(bytes.Buffer), &slog.HandlerOptions{Level: slog.LevelDebug})})
+	require.Panics(t, func() { r.RunOnce(t.Context(), absentImage) })
+	told := 0
+	for _, s := range spans.All() {
+		if s.Parent == "" || s.Parent == "sandbox run" {
+			require.Equal(t, 1, s.Ends, s.Name)
+			told++
+		}
+	}
+	require.GreaterOrEqual(t, told, 3)
 }
 
 // A run that a panic ends tells also what may be left.

@@ -110,7 +110,7 @@ func unpack(t *testing.T, dir string, force bool, headers ...tar.Header) error {
 		io.WriteString(w, "new")
 	}
 	require.NoError(t, w.Close())
-	o := &output{dir: dir, force: force, names: map[string]string{}}
+	o := &output{dir: dir, force: force, names: map[string]string{}, links: map[string]bool{}}
 	return o.unpack(&archive)
 }
 
@@ -176,10 +176,26 @@ func TestFilesOfGit(t *testing.T) {
 	}
 }
 
+// Nor through a link that was there, and leads to no other place than below the directory.
+func TestNothingIsWrittenThroughALink(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, ".git/hooks"), 0o755))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "build"), 0o755))
+	require.NoError(t, os.Symlink("../.git/hooks", filepath.Join(dir, "build/x")))
+	for _, force := range []bool{false, true} {
+		require.ErrorContains(t, unpack(t, dir, force, tar.Header{Name: "build/x/post-checkout"}), "is below a link")
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, ".git/hooks"))
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
 // Two names that are one on this disk do not replace each other.
 func TestNamesThatFoldTogether(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, unpack(t, dir, true, tar.Header{Name: "a"}, tar.Header{Name: "A"}), "they are two here")
+	for range 2 {
+		require.NoError(t, unpack(t, dir, true, tar.Header{Name: "a"}, tar.Header{Name: "A"}), "they are two here")
+	}
 	require.ErrorContains(t, unpack(t, dir, true, tar.Header{Name: "b"}, tar.Header{Name: "b"}), "are one file on this disk")
 }
 

@@ -18,6 +18,8 @@ func (d *doctor) try(ctx context.Context, e engine) (found []Finding) {
 	if err != nil {
 		return []Finding{notRun(err)}
 	}
+	running.Store(true)
+	defer running.Store(false)
 	defer func() {
 		if err := r.Close(); err != nil {
 			found = append(found, Finding{What: "clean-up", Value: trimName(err), Bad: true})

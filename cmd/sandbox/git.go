@@ -18,6 +18,7 @@ import (
 func gitFiles(ctx context.Context, dir string, root *os.Root, add func(name string) error, s streams) error {
 	list := exec.CommandContext(ctx, "git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath="+os.DevNull, "-C", dir,
 		"ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+	list.Env = append(os.Environ(), "GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none")
 	list.WaitDelay = time.Second
 	var said bytes.Buffer
 	list.Stderr = &said
@@ -49,7 +50,7 @@ func gitFiles(ctx context.Context, dir string, root *os.Root, add func(name stri
 // belowLink tells whether a directory is a link, or below one: what git tracks there is elsewhere
 // now.
 func belowLink(root *os.Root, dir string, known map[string]bool) bool {
-	if dir == "." {
+	if dir == "." || dir == "/" {
 		return false
 	}
 	is, have := known[dir]

@@ -73,6 +73,27 @@ func TestGitRunsNothing(t *testing.T) {
 	require.NoError(t, os.WriteFile(hook, []byte("#!/bin/sh\ntouch "+mark+"\n"), 0o755))
 	git(t, dir, "config", "core.fsmonitor", hook)
 	listed(t, dir)
-	_, err := os.Stat(mark)
+	git(t, dir, "config", "--unset", "core.fsmonitor")
+
+	// An ignored file's list that would have to be fetched.
+	write(t, dir, ".gitignore")
+	git(t, dir, "add", "--force", ".gitignore")
+	git(t, dir, "update-index", "--skip-worktree", ".gitignore")
+	blob, err := exec.Command("git", "-C", dir, "rev-parse", ":.gitignore").Output()
+	require.NoError(t, err)
+	id := string(blob[:40])
+	require.NoError(t, os.Remove(filepath.Join(dir, ".git/objects", id[:2], id[2:])))
+	require.NoError(t, os.Remove(filepath.Join(dir, ".gitignore")))
+	for _, setting := range [][2]string{
+		{"extensions.partialClone", "origin"}, {"remote.origin.promisor", "true"}, {"remote.origin.url", "ext::" + hook},
+		{"protocol.ext.allow", "always"}, {"core.repositoryFormatVersion", "1"},
+	} {
+		git(t, dir, "config", setting[0], setting[1])
+	}
+	root, err := os.OpenRoot(dir)
+	require.NoError(t, err)
+	defer root.Close()
+	gitFiles(t.Context(), dir, root, func(string) error { return nil }, streams{err: new(bytes.Buffer)}) // it can fail
+	_, err = os.Stat(mark)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

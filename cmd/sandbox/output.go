@@ -25,6 +25,7 @@ type output struct {
 	files   []file            // what was written; valid after close, as the next
 	refused []string          // what was not
 	names   map[string]string // those that were written, by how they are on a disk that ignores case
+	links   map[string]bool   // directories: whether they are links
 }
 
 // file is one that was written.
@@ -36,7 +37,7 @@ type file struct {
 // openOutput fails if a file is there already that is named to be collected: that is known before
 // the run.
 func (f *runFlags) openOutput() (*output, error) {
-	o := &output{dir: f.output, force: f.force, withGit: f.withGit, names: map[string]string{}}
+	o := &output{dir: f.output, force: f.force, withGit: f.withGit, names: map[string]string{}, links: map[string]bool{}}
 	if len(f.collect) == 0 {
 		return o, nil
 	}
@@ -123,9 +124,11 @@ func (o *output) write(root *os.Root, h *tar.Header, body io.Reader) error {
 	there := err == nil
 	fold := strings.ToLower(h.Name)
 	switch before := o.names[fold]; {
+	case belowLink(root, path.Dir(h.Name), o.links): // to .git, say
+		return fmt.Errorf("%s is below a link, through which nothing is written; use another --output", filepath.Join(o.dir, name))
 	case there && info.IsDir():
 		return fmt.Errorf("%s is a directory, and the file of that name cannot be written", filepath.Join(o.dir, name))
-	case there && before != "":
+	case there && before != "" && same(root, before, info):
 		return fmt.Errorf("%s and %s are one file on this disk", before, h.Name)
 	case there && !o.force:
 		return exists(o.dir, name)
@@ -147,6 +150,12 @@ func (o *output) write(root *os.Root, h *tar.Header, body io.Reader) error {
 		return errors.Join(err, root.Remove(part))
 	}
 	return nil
+}
+
+// same tells whether a name is that of a file.
+func same(root *os.Root, name string, file fs.FileInfo) bool {
+	info, err := root.Lstat(filepath.FromSlash(name))
+	return err == nil && os.SameFile(info, file)
 }
 
 // ofGit tells whether a file would be in a directory .git, where it could name programs that git

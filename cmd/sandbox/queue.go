@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"context"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -12,20 +15,26 @@ type queue struct {
 	mu     sync.Mutex
 	pieces []piece
 	size   int           // of these, in bytes
-	err    error         // of a Write
+	err    error         // of the first Write that failed
 	more   chan struct{} // something was put, or it has ended
 	less   chan struct{} // something was written
 	closed bool
-	ended  chan struct{} // closed when all is written, or a Write has failed
+	ended  chan struct{} // closed when all is written
 }
 
 type piece struct {
-	to    io.Writer
+	to    *destination
 	bytes []byte
 }
 
+// destination is one of the readers. When one is gone, the others get theirs.
+type destination struct {
+	io.Writer
+	err error // of a Write; guarded by the queue's mu
+}
+
 // What a queue holds. When it is full, each piece more takes hold, which is less than the library
-// waits for; so the command is slowed down, and nothing is lost when it ends.
+// waits for; so the command is slowed down, and nothing is lost when it ends by itself.
 const (
 	queueSize = 16 << 20
 	hold      = 4 * time.Second
@@ -38,11 +47,11 @@ func newQueue() *queue {
 }
 
 // to returns a writer to w.
-func (q *queue) to(w io.Writer) io.Writer { return queued{q, w} }
+func (q *queue) to(w io.Writer) io.Writer { return queued{q, &destination{Writer: w}} }
 
 type queued struct {
 	queue *queue
-	to    io.Writer
+	to    *destination
 }
 
 func (w queued) Write(p []byte) (int, error) {
@@ -50,7 +59,7 @@ func (w queued) Write(p []byte) (int, error) {
 	late := time.After(hold)
 	for full := true; full; {
 		q.mu.Lock()
-		full = q.size >= queueSize && q.err == nil
+		full = q.size >= queueSize && w.to.err == nil
 		q.mu.Unlock()
 		if full {
 			select {
@@ -62,8 +71,8 @@ func (w queued) Write(p []byte) (int, error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.err != nil {
-		return 0, q.err
+	if w.to.err != nil {
+		return 0, w.to.err
 	}
 	q.pieces = append(q.pieces, piece{w.to, append([]byte(nil), p...)})
 	q.size += len(p)
@@ -78,7 +87,7 @@ func wake(c chan struct{}) {
 	}
 }
 
-// write writes what is put, until the queue is closed and empty, or a Write fails.
+// write writes what is put, until the queue is closed and empty.
 func (q *queue) write() {
 	defer close(q.ended)
 	for {
@@ -87,15 +96,7 @@ func (q *queue) write() {
 		q.pieces = nil
 		q.mu.Unlock()
 		for _, p := range pieces {
-			_, err := p.to.Write(p.bytes)
-			q.mu.Lock()
-			q.size -= len(p.bytes)
-			q.err = err
-			q.mu.Unlock()
-			wake(q.less)
-			if err != nil {
-				return
-			}
+			q.one(p)
 		}
 		if len(pieces) == 0 {
 			if closed {
@@ -106,17 +107,38 @@ func (q *queue) write() {
 	}
 }
 
-// drain waits until all is written, or until. Nothing may be put after it.
-func (q *queue) drain(until <-chan struct{}) error {
+// one writes a piece, unless its reader is gone.
+func (q *queue) one(p piece) {
+	q.mu.Lock()
+	err := p.to.err
+	q.mu.Unlock()
+	if err == nil {
+		_, err = p.to.Write(p.bytes)
+	}
+	q.mu.Lock()
+	q.size -= len(p.bytes)
+	p.to.err, q.err = err, cmp.Or(q.err, err)
+	q.mu.Unlock()
+	wake(q.less)
+}
+
+// parting is how long a reader is waited for after a signal.
+const parting = time.Second
+
+// drain waits until all is written, or ctx has ended. Nothing may be put after it.
+func (q *queue) drain(ctx context.Context) error {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
 	wake(q.more)
 	select {
 	case <-q.ended:
-	case <-until:
+	case <-ctx.Done():
+		select {
+		case <-q.ended:
+		case <-time.After(parting):
+			return fmt.Errorf("not all of the output was read: %w: %w", ctx.Err(), context.Cause(ctx))
+		}
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	return q.err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -24,7 +25,7 @@ func TestQueue(t *testing.T) {
 			out.Write([]byte("a"))
 			err.Write([]byte("b"))
 		}
-		require.NoError(t, q.drain(nil))
+		require.NoError(t, q.drain(t.Context()))
 		require.Equal(t, bytes.Repeat([]byte("ab"), 1000), all.Bytes())
 	})
 }
@@ -46,29 +47,41 @@ func TestQueueOfWhoPauses(t *testing.T) {
 			require.LessOrEqual(t, time.Since(began), hold)
 		}
 		go func() { <-time.After(time.Hour); close(pause) }()
-		require.NoError(t, q.drain(nil))
+		require.NoError(t, q.drain(t.Context()))
 		require.Equal(t, queueSize+more<<20, got)
 	})
 }
 
-// A reader that is gone ends it, and so does a signal.
-func TestQueueThatEnds(t *testing.T) {
+// A reader that is gone gets no more, and the other one all of it.
+func TestQueueOfWhoIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gone := errors.New("broken pipe")
+		var kept bytes.Buffer
 		q := newQueue()
-		to := q.to(writerFunc(func([]byte) (int, error) { return 0, gone }))
-		to.Write([]byte("a"))
+		out, err := q.to(writerFunc(func([]byte) (int, error) { return 0, gone })), q.to(&kept)
+		out.Write([]byte("a"))
+		err.Write([]byte("warning"))
 		synctest.Wait()
-		_, err := to.Write([]byte("b"))
-		require.Equal(t, gone, err)
-		require.Equal(t, gone, q.drain(nil))
+		_, failed := out.Write([]byte("b"))
+		require.Equal(t, gone, failed)
+		require.Equal(t, gone, q.drain(t.Context()))
+		require.Equal(t, "warning", kept.String())
+	})
+}
 
-		stopped, go_on := make(chan struct{}), make(chan struct{})
-		close(stopped)
-		q = newQueue()
-		q.to(writerFunc(func(p []byte) (int, error) { <-go_on; return len(p), nil })).Write([]byte("a"))
-		synctest.Wait()
-		require.NoError(t, q.drain(stopped))
-		close(go_on)
+// After a signal a reader that pauses is not waited for long, and that is no success.
+func TestQueueAfterASignal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancelCause(t.Context())
+		stop(errors.New("stopped by interrupt"))
+		read := make(chan struct{})
+		q := newQueue()
+		q.to(writerFunc(func(p []byte) (int, error) { <-read; return len(p), nil })).Write([]byte("a"))
+		began := time.Now()
+		failed := q.drain(ctx)
+		require.Equal(t, parting, time.Since(began))
+		require.ErrorIs(t, failed, context.Canceled)
+		require.ErrorContains(t, failed, "stopped by interrupt")
+		close(read)
 	})
 }

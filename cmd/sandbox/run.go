@@ -76,9 +76,19 @@ func (f *runFlags) carryOut(ctx context.Context, command []string, s streams) (r
 	if out, err = f.openOutput(); err != nil {
 		return res, nil, err
 	}
-	show := newShow(s.err, f.quiet)
-	defer show.end()
-	s.err = show.before(s.err)
+	show, queue := newShow(s.err, f.quiet), newQueue()
+	show.lines, s.out, s.err = queue.to(s.err), queue.to(show.before(s.out)), queue.to(show.before(s.err))
+	defer func() {
+		show.end()
+		failed := queue.drain(ctx)
+		if left := err; failed != nil && (left == nil || onlyLeft(left)) {
+			if err = failed; left != nil {
+				err = errors.Join(failed, errors.New(trimName(left)))
+			}
+		}
+	}()
+	running.Store(true)
+	defer running.Store(false)
 	o := f.engine.options()
 	o.Runtime, o.Platform, o.Pull, o.Progress = f.runtime, f.platform, f.pull.policy, show.progress
 	if f.verbose {
@@ -95,8 +105,6 @@ func (f *runFlags) carryOut(ctx context.Context, command []string, s streams) (r
 			s.say("%s", trimName(left))
 		}
 	}()
-	running.Store(true)
-	defer running.Store(false)
 	leave, err := f.allowOnly(ctx, &j, s)
 	if err != nil {
 		return res, out, cmp.Or(err, out.close(nil))
@@ -108,25 +116,26 @@ func (f *runFlags) carryOut(ctx context.Context, command []string, s streams) (r
 	}
 	defer input.Close()
 	j.InputTar, j.OutputTar = input.tar(), out.writer()
-	queue := newQueue()
-	f.stream(&j, s, show, queue)
+	f.stream(&j, s)
 	res, err = r.RunOnce(ctx, j)
-	err = out.close(err)
-	if failed := queue.drain(ctx.Done()); err == nil {
-		err = failed
-	}
-	return res, out, err
+	return res, out, out.close(err)
+}
+
+// onlyLeft tells whether an error says that something may be left, and nothing else.
+func onlyLeft(err error) bool {
+	var step *sandbox.Error
+	return errors.As(err, &step) && step.Op == sandbox.OpCleanup
 }
 
 // stream connects the command's streams with this program's. As JSON, its output is in the result.
-func (f *runFlags) stream(j *sandbox.Job, s streams, show *show, q *queue) {
+func (f *runFlags) stream(j *sandbox.Job, s streams) {
 	if f.input != "-" && !f.noStdin {
 		j.Stdin = s.in
 	}
 	if f.json {
 		return
 	}
-	j.Stdout, j.Stderr = q.to(show.before(s.out)), q.to(s.err)
+	j.Stdout, j.Stderr = s.out, s.err
 	if len(j.Setup.Cmd) > 0 {
 		j.Setup.Output = j.Stderr
 	}
@@ -159,12 +168,10 @@ func (f *runFlags) conclude(res sandbox.Result, err error, s streams, out *outpu
 	if err != nil && !f.json {
 		s.say("%s", trimName(err))
 	}
-	var step *sandbox.Error
-	onlyLeft := errors.As(err, &step) && step.Op == sandbox.OpCleanup
 	switch {
 	case errors.Is(err, context.Canceled):
 		status = exitStopped
-	case err != nil && !onlyLeft, status == 0 && lost > 0:
+	case err != nil && !onlyLeft(err), status == 0 && lost > 0:
 		status = exitNotRun
 	}
 	if status == 0 {

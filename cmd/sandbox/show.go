@@ -17,6 +17,7 @@ import (
 // show tells how far pulls and uploads are: by a bar on a terminal, else by lines.
 type show struct {
 	to       io.Writer
+	lines    io.Writer // for where there is no terminal
 	terminal bool
 	quiet    bool
 
@@ -29,7 +30,7 @@ type show struct {
 
 func newShow(to io.Writer, quiet bool) *show {
 	file, is := to.(*os.File)
-	return &show{to: to, quiet: quiet, terminal: is && term.IsTerminal(int(file.Fd())), layers: map[string][2]int64{}}
+	return &show{to: to, lines: to, quiet: quiet, terminal: is && term.IsTerminal(int(file.Fd())), layers: map[string][2]int64{}}
 }
 
 // lineEvery is how often a line is written where there is no terminal.
@@ -89,7 +90,7 @@ func (s *show) line(op sandbox.Op, what string, done, total int64) {
 	if total > 0 {
 		text += " of " + bytesText(total)
 	}
-	fmt.Fprintln(s.to, text)
+	fmt.Fprintln(s.lines, text)
 }
 
 func bytesText(n int64) string { return units.BytesSize(float64(n)) }
