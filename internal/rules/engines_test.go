@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -99,13 +99,21 @@ func rows(t testing.TB, all []enginetest.Record) (rows []string) {
 	return rows
 }
 
+// makeVariable returns the value of a variable of the Makefile: a line of its own, or several
+// that end with $\, in which $(name) is another one. Not everywhere is there a make to ask.
 func makeVariable(t testing.TB, name string) string {
 	if name == "" {
 		return ""
 	}
-	print := exec.Command("make", "-s", "-f", "-", "-f", "Makefile", "print")
-	print.Dir, print.Stdin = root, strings.NewReader("print:\n\t@echo '$("+name+")'\n")
-	output, err := print.CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	return strings.TrimSpace(string(output))
+	text, err := os.ReadFile(root + "/Makefile")
+	require.NoError(t, err)
+	joined := regexp.MustCompile(`\$\\\n\s*`).ReplaceAllString(string(text), "")
+	found := regexp.MustCompile(`(?m)^` + name + ` += (.*)$`).FindStringSubmatch(joined)
+	require.NotNil(t, found, name)
+	return regexp.MustCompile(`\$\$|\$\(\w+\)`).ReplaceAllStringFunc(found[1], func(ref string) string {
+		if ref == "$$" {
+			return "$"
+		}
+		return makeVariable(t, ref[2:len(ref)-1])
+	})
 }
