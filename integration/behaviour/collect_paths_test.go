@@ -52,7 +52,7 @@ func TestCollectFromNestedDirectories(t *testing.T) {
 				t.Parallel()
 				dirs := strings.Fields(c.dirs)
 				want := map[string]string{}
-				j := runtest.Shell("echo $HOME; for d in " + c.dirs + "; do mkdir -p $d/new; echo $d >$d/new/file; done")
+				j := runtest.Shell("echo $HOME; for d in " + c.dirs + "; do mkdir -p $d/new; chmod 777 $d/new; echo $d >$d/new/file; done")
 				j.Image, j.InputDir = c.image, c.inputDir
 				if c.covered {
 					j.Mounts = []sandbox.Mount{{Source: sharedDir(t), Target: "/workspace"}}
