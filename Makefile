@@ -48,7 +48,7 @@ slow = TimeoutIsNoOOM|SiblingsShareQuotasByUser|HugeOutputAndArtifact
 # What rootless Docker does not do, as SECURITY.md says, or its tests do not: it has a network
 # of its own, which does not reach their registries and servers, and to start an engine, make
 # a device or mount something one must be root.
-notrootless = $(slow)|Undelegated|Disk|PullErrors|PullOf(AnAbsent|APrivate)Image|PullPolicies|PullOnceForAll|Progress$$|$\
+notrootless = $(slow)|Undelegated|Disk|CollectCounts|PullErrors|PullOf(AnAbsent|APrivate)Image|PullPolicies|PullOnceForAll|Progress$$|$\
 	Credential|EngineOverSSH|SeccompProfileOfTheOwner|PrivateEngine|MountDoesNotPassOnSubmounts|CollectFollowsNothing|CollectReadsNoDevice|$\
 	/limits/disk|/bombs/(disk|inodes|sparse-file)$$|/setup/(nested-disk|disk-root)|/bombs/memory-udp$$
 
