@@ -73,7 +73,7 @@ func record(passed bool) error {
 	}
 	r.Cgroups, r.Suite = "v"+info.CgroupVersion, "examples" // of the package at the top
 	switch in, name := filepath.Base(filepath.Dir(dir)), filepath.Base(dir); {
-	case in == "integration" || name == "egress":
+	case in == "integration" || name == "egress" || name == "fleet":
 		r.Suite = name
 	case in == "cmd":
 		r.Suite = "command"

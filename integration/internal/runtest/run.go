@@ -40,6 +40,10 @@ func WaitingJob(image string) sandbox.Job {
 	}
 }
 
+// RunOnce is how these tests run a job. Another way to run jobs, which promises the same, can
+// take its place.
+var RunOnce = (*sandbox.Runner).RunOnce
+
 // Do runs a job through a Runner of its own and fails the test if anything of the
 // run is left on the engine.
 func Do(t testing.TB, j sandbox.Job) (sandbox.Result, error) {
@@ -77,7 +81,7 @@ func Output(t testing.TB, j sandbox.Job) string {
 // RunWith runs a job through r and returns the run's ID, too.
 func RunWith(ctx context.Context, r *sandbox.Runner, j sandbox.Job) (sandbox.Result, string, error) {
 	id := owner.RandomID()
-	res, err := r.RunOnce(owner.WithID(ctx, id), j)
+	res, err := RunOnce(r, owner.WithID(ctx, id), j)
 	return res, id, err
 }
 
@@ -92,7 +96,7 @@ func Start(ctx context.Context, r *sandbox.Runner, j sandbox.Job) (id string, en
 	id = owner.RandomID()
 	end := make(chan Ended, 1)
 	go func() {
-		res, err := r.RunOnce(owner.WithID(ctx, id), j)
+		res, err := RunOnce(r, owner.WithID(ctx, id), j)
 		end <- Ended{res, err}
 	}()
 	return id, end
