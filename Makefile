@@ -26,10 +26,10 @@ stress      = go test -race -count=1 -tags "docker stress" -timeout 5m -run Test
 faults      = $(enginetests) -parallel 10
 workloads   = $(onengine) -tags "docker workloads" -timeout 10m -v $(GOTESTFLAGS)
 # All that must be there before the engine's namespaces, which have no network.
-downloads   = go mod download && for module in examples egress cmd/sandbox; do (cd $$module && go mod download) || exit 1; done
+downloads   = go mod download && for module in examples egress fleet cmd/sandbox; do (cd $$module && go mod download) || exit 1; done
 suite       = $(enginetests) . ./integration/attacks ./integration/behaviour ./integration/chaos && \
 	$(faults) -short ./integration/faults && \
-	$(if $(RUN),,$(stress) -short ./integration/chaos && )(cd egress && $(enginetests) .) && (cd cmd/sandbox && $(enginetests) .) && \
+	$(if $(RUN),,$(stress) -short ./integration/chaos && )(cd egress && $(enginetests) .) && (cd fleet && $(enginetests) .) && (cd cmd/sandbox && $(enginetests) .) && \
 	cd examples && $(enginetests) ./...
 
 # What Podman does not do, as SECURITY.md says: Limits.DiskMB; tell links in artifacts from
@@ -62,7 +62,7 @@ notvm = $(slow)|Undelegated|Rootless|PrivateEngineWithoutDefences|/bombs/memory-
 
 .NOTPARALLEL:
 .PHONY: help test lint systems unit engine faults stress test-26 test-28 test-podman test-vm clean demo bench bench-quick soak attack fuzz \
-	test-gvisor workloads egress-image importer
+	test-gvisor workloads egress-image importer fleet-chaos fleet-behaviour bench-fleet
 
 help:
 	@echo 'make test    everything below: the one command that decides'
@@ -84,8 +84,11 @@ help:
 	@echo 'make test-26       the tests on a Docker engine again, with that of Debian 13; also test-28, of Debian sid'
 	@echo 'make test-podman   behaviour and attacks on Podman, of Debian sid'
 	@echo 'make test-vm       behaviour and attacks with cgroup v2 and on rootless Docker, in an emulated machine; an hour'
+	@echo 'make fleet-chaos   500 jobs on three workers, while workers, engines and NATS servers are killed; ten minutes'
+	@echo 'make fleet-behaviour  the tests of behaviour, through module fleet'
+	@echo 'make bench-fleet   what a run costs more through a fleet'
 	@echo 'make egress-image  the image of module egress, on the engine that answers'
-	@echo 'make importer      a program outside of this checkout that imports module egress, from a GOPROXY of files'
+	@echo 'make importer      a program outside of this checkout that imports modules egress and fleet, from a GOPROXY of files'
 	@echo 'make clean         removes what is kept between runs: bin, and the engines and the machine of these tests'
 	@echo 'make help          this list'
 	@echo
@@ -101,7 +104,7 @@ lint:
 	@files=$$(gofmt -l .) && if [ "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
 	$(STATICCHECK) -tags 'docker soak stress gvisor podman vm workloads' ./...
 	$(ACTIONLINT)
-	@for module in bench examples egress cmd/sandbox; do \
+	@for module in bench examples egress fleet cmd/sandbox; do \
 		echo "go vet and staticcheck in $$module"; \
 		(cd $$module && go vet -tags docker ./... && $(STATICCHECK) -tags docker ./...) || exit 1; \
 	done
@@ -113,6 +116,7 @@ systems:
 		echo "go build and go vet with GOOS=$$system"; \
 		GOOS=$$system go build ./... && GOOS=$$system go vet ./... && \
 			(cd egress && GOOS=$$system go build . && GOOS=$$system go vet .) && \
+			(cd fleet && GOOS=$$system go build . && GOOS=$$system go vet .) && \
 			(cd cmd/sandbox && GOOS=$$system go build -o /dev/null . && GOOS=$$system go vet .) || exit 1; \
 	done
 
@@ -120,6 +124,7 @@ unit:
 	@scripts/need build
 	go test -race -timeout 2m $(run) $(GOTESTFLAGS) ./...
 	cd egress && go test -race -timeout 2m $(run) $(GOTESTFLAGS) ./...
+	cd fleet && go test -race -timeout 2m $(run) $(GOTESTFLAGS) ./...
 	cd cmd/sandbox && go test -race -timeout 2m $(run) $(GOTESTFLAGS) ./...
 
 engine:
@@ -171,6 +176,26 @@ bench:
 egress-image:
 	@scripts/need build suite
 	scripts/egress-image
+
+# In the time of these tests everything is killed again and again.
+fleet-chaos:
+	@scripts/need build suite
+	$(downloads)
+	scripts/with-engine sh -c 'cd fleet && go test -count=1 -tags "docker soak" -timeout 30m -v $(if $(RUN),-run "$(RUN)",-run TestChaos) $(GOTESTFLAGS) .'
+
+# What module fleet does in another way, as docs/fleet.md says: it reads an input before the image
+# is known and the container made, and its own process allocates memory for what it passes on.
+notfleet = MountOfAnAbsentSourceWithAnInput|RunIsByID|InputIsStreamed|OutputOverTheCap
+
+fleet-behaviour:
+	@scripts/need build suite
+	$(downloads)
+	scripts/with-engine scripts/with-nats $(enginetests) -timeout 20m -overlay bin/fleet-overlay.json -skip '$(notfleet)' ./integration/behaviour
+
+bench-fleet:
+	@scripts/need build suite
+	$(downloads)
+	scripts/with-engine sh -c 'cd fleet && go test -tags docker -run "^$$" -bench Overhead -benchtime 15x .'
 
 importer:
 	@scripts/need build

@@ -24,7 +24,7 @@ func readme(t testing.TB) string {
 // Every test that docs/guarantees.md names exists.
 func TestGuaranteesNameTests(t *testing.T) {
 	tests := map[string]bool{}
-	for _, file := range filesOf(t, "", "egress", "cmd/sandbox", "examples") {
+	for _, file := range filesOf(t, "", "egress", "fleet", "cmd/sandbox", "examples") {
 		if !strings.HasSuffix(file, "_test.go") {
 			continue
 		}

@@ -26,11 +26,11 @@ import (
 // root is the module's directory, as seen from here.
 const root = "../.."
 
-// goFiles are the files of this module, of egress and of the command; other nested modules keep
+// goFiles are the files of this module, of egress, fleet and the command; other nested modules keep
 // their own rules.
 func goFiles(t *testing.T) (files []string) {
 	t.Helper()
-	return filesOf(t, "", "egress", "cmd/sandbox")
+	return filesOf(t, "", "egress", "fleet", "cmd/sandbox")
 }
 
 // filesOf are the files of some modules.

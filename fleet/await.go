@@ -1,0 +1,238 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/synchestra-io/sandbox"
+	"github.com/synchestra-io/sandbox/fleet/internal/wire"
+)
+
+const (
+	// lookEvery is how often the server is asked for a result that may have been told in vain,
+	// and how often silence of a worker is counted.
+	lookEvery = 2 * time.Second
+	// ending is how long a client waits for the end of a job that it has cancelled. A run has
+	// 30 seconds for that.
+	ending = 40 * time.Second
+	// silence is how long nothing may be heard of the worker of a job whose readers or writers
+	// have been used.
+	silence = 3 * maxBeat
+)
+
+// await returns the result, which the worker tells. In case that is lost, the server is
+// asked for it, too. When ctx ends, the job is cancelled, and its end awaited.
+func (t *task) await(ctx context.Context) ([]byte, error) {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for silent := 0; ; {
+		select {
+		case value := <-t.done:
+			if t.mine(value) {
+				return value, nil
+			}
+		case <-ctx.Done():
+			return t.cancel(ctx, context.Canceled) // result says why
+		case <-look.C:
+		}
+		value, err := t.lookUp(ctx)
+		if value != nil {
+			return value, nil
+		}
+		if err != nil && ctx.Err() == nil && !passing(err) {
+			return nil, err
+		}
+		if touched, heard := t.live.look(); heard || !touched || !t.nc.IsConnected() {
+			silent = 0
+		} else if silent++; silent > int(silence/lookEvery) {
+			return t.giveUp(ctx, ErrWorkerLost)
+		}
+	}
+}
+
+// mine tells whether a result that was told is of the job that this task sent: nobody else but
+// the workers knows its nonce. Otherwise it is a reason to ask the server.
+func (t *task) mine(value []byte) bool {
+	r, _, err := wire.UnmarshalResult(value)
+	return err == nil && r.Nonce == t.job.Nonce
+}
+
+// cancel makes the job end, and returns its result. A worker that has it is told; one that
+// will have it finds a result. The job of another call, which has the same ID, goes on.
+func (t *task) cancel(ctx context.Context, why error) ([]byte, error) {
+	if t.attached {
+		return nil, why
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), ending)
+	defer stop()
+	for {
+		has, err := t.tellWorker(ctx)
+		if err == nil && !has || ctx.Err() != nil {
+			break
+		}
+		if errors.Is(err, nats.ErrConnectionClosed) {
+			return nil, fmt.Errorf("%w: the fleet cannot be told that the job was given up, and may run it: %w", sandbox.ErrCleanup, err)
+		}
+		select {
+		case value := <-t.done:
+			if t.mine(value) {
+				return value, nil
+			}
+		case <-ctx.Done():
+		case <-time.After(lookEvery):
+		}
+		if value, _ := t.lookUp(ctx); value != nil {
+			return value, nil
+		}
+	}
+	late := ctx.Err() != nil
+	ctx, stop = context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer stop()
+	value, err := t.giveUp(ctx, why)
+	if late || err != nil {
+		err = errors.Join(fmt.Errorf("%w: no worker has said that the job has ended; it may be on its engine", sandbox.ErrCleanup), err)
+	}
+	return value, err
+}
+
+// tellWorker tells the worker that has the job to end it. has is false if no worker has it.
+func (t *task) tellWorker(ctx context.Context) (has bool, err error) {
+	ctx, stop := context.WithTimeout(ctx, lookEvery)
+	defer stop()
+	_, err = t.nc.RequestWithContext(ctx, cancelSubject(t.options.Name, t.id), []byte(t.job.Nonce))
+	if errors.Is(err, nats.ErrNoResponders) {
+		return false, nil
+	}
+	return true, err
+}
+
+// giveUp stores an error as the result, so that no worker begins the job any more, and that of
+// one that has begun is discarded. If there is a result, it returns that.
+func (t *task) giveUp(ctx context.Context, why error) ([]byte, error) {
+	r := wire.Head(sandbox.Result{ExitCode: -1}, fail(sandbox.OpWait, why))
+	r.Nonce, r.Digest = t.job.Nonce, t.digest
+	value, err := r.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	results, err := t.stores.resultsOf(ctx, t.options.Name)
+	if err != nil {
+		return nil, err
+	}
+	err = again(ctx, patience, func() error {
+		_, err := results.Create(ctx, resultKey(t.id), value)
+		return err
+	})
+	if errors.Is(err, jetstream.ErrKeyExists) {
+		return t.lookUp(ctx)
+	}
+	t.removeObjects()
+	return value, err
+}
+
+// result turns what the worker stored into what RunOnce returns, and removes it unless somebody
+// can come back for it.
+func (t *task) result(ctx context.Context, value []byte) (sandbox.Result, error) {
+	nothing := sandbox.Result{ExitCode: -1}
+	r, body, err := wire.UnmarshalResult(value)
+	if err != nil {
+		return nothing, fail(sandbox.OpWait, err)
+	}
+	if r.Digest != "" && r.Digest != t.digest || r.Nonce != "" && r.Nonce != t.job.Nonce && t.job.Live.Any() {
+		return nothing, fail(sandbox.OpValidate, fmt.Errorf("%w: %s", ErrIDTaken, t.id))
+	}
+	if r.Delivery > 0 && !t.live.isOf(r.Delivery) { // its worker was cut off, and another one has used them
+		return nothing, fail(sandbox.OpWait, ErrWorkerLost)
+	}
+	ended, reason := ctx.Err(), context.Cause(ctx)
+	if ended != nil { // the result of a job that was cut off is wanted all the same
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(context.WithoutCancel(ctx), ending)
+		defer stop()
+	}
+	var res sandbox.Result
+	var fault *wire.Fault
+	err = again(ctx, patience, func() (err error) {
+		res, fault, err = t.content(ctx, r, body)
+		return err
+	})
+	if err != nil {
+		return nothing, fail(sandbox.OpWait, err)
+	}
+	t.forget(r)
+	return res, t.runError(ended, reason, fault)
+}
+
+// content is a result with its body, and its error. Of a large one all is in an object.
+func (t *task) content(ctx context.Context, r wire.Result, body []byte) (res sandbox.Result, _ *wire.Fault, err error) {
+	content := io.Reader(bytes.NewReader(body))
+	if r.Object != "" {
+		object := t.stores.get(ctx, t.options.Name, r.Object, r.Parts)
+		if r, err = wire.ReadResult(object); err != nil {
+			return res, nil, err
+		}
+		content = object
+	}
+	res, err = r.Result(content, t.live.local)
+	return res, r.Fault, err
+}
+
+// forget removes a result that nobody can come back for. An empty one stays in its place, so
+// that no worker begins the job again. What it cannot remove expires.
+func (t *task) forget(r wire.Result) {
+	if t.chosen {
+		return
+	}
+	t.nc.Publish("$KV."+bucket(t.options.Name)+"."+resultKey(t.id), nil)
+	if r.Object == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if objects, err := t.stores.objectsOf(ctx, t.options.Name); err == nil {
+		remove(objects, r.Object, r.Parts)
+	}
+}
+
+// runError is the error of a run. If the caller's context cut it off, that is what the error
+// says, with its reason, and not that the worker cancelled it.
+func (t *task) runError(ended, reason error, fault *wire.Fault) error {
+	if ended == nil {
+		return fault.Err(t.live.local)
+	}
+	cancelled := ended
+	if reason != ended {
+		cancelled = fmt.Errorf("%w: %w", ended, reason)
+	}
+	return fault.ErrOf(t.live.local, cancelled)
+}
+
+// failed is the end of a task for which no worker has a result.
+func (t *task) failed(ctx context.Context, op sandbox.Op, err error) (sandbox.Result, error) {
+	res := sandbox.Result{ExitCode: -1}
+	if ended := ctx.Err(); ended != nil {
+		return res, endOf(ended, context.Cause(ctx), &sandbox.Error{Op: op, Err: err})
+	}
+	return res, fail(op, err)
+}
+
+// endOf puts the end of a context, with its reason, in front of an error.
+func endOf(ended, reason, err error) error {
+	e := &sandbox.Error{Op: sandbox.OpWait, Err: err}
+	errors.As(err, &e)
+	err = e.Err
+	if !errors.Is(err, reason) {
+		err = fmt.Errorf("%w (%w)", reason, err)
+	}
+	if !errors.Is(err, ended) {
+		err = fmt.Errorf("%w: %w", ended, err)
+	}
+	return &sandbox.Error{Op: e.Op, Err: err}
+}

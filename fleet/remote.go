@@ -1,0 +1,165 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/synchestra-io/sandbox"
+	"github.com/synchestra-io/sandbox/fleet/internal/wire"
+)
+
+// maxChunk is the most that a call carries. Servers take messages of a mebibyte.
+const maxChunk = 256 << 10
+
+// remote is the client whose readers and writers a job uses, as its worker sees it.
+type remote struct {
+	nc       *nats.Conn
+	subject  func(verb string) string
+	delivery string
+	ctx      context.Context // ends with the delivery
+	end      context.CancelCauseFunc
+	used     atomic.Bool // a reader or writer was
+}
+
+// errLater is why a job is cut off that another worker has by now.
+var errLater = errors.New("the job has been given to another worker")
+
+// bind gives the job its readers and writers.
+func (r *remote) bind(j *sandbox.Job, live wire.Live) {
+	if live.Stdin {
+		j.Stdin = &remoteReader{remote: r}
+	}
+	if live.Stdout {
+		j.Stdout = &remoteWriter{remote: r, verb: verbStdout}
+	}
+	if live.Stderr {
+		j.Stderr = &remoteWriter{remote: r, verb: verbStderr}
+	}
+	if live.Setup {
+		j.Setup.Output = &remoteWriter{remote: r, verb: verbSetup}
+	}
+	if live.OutputTar {
+		j.OutputTar = &remoteWriter{remote: r, verb: verbOutputTar}
+	}
+}
+
+// maxBeat is how often the client is asked whether it is there, at least.
+const maxBeat = 10 * time.Second
+
+// beat asks whether the client is there, until it is, or the server has not known it for that
+// long. While the server is away nobody can tell.
+func (r *remote) beat(within time.Duration) error {
+	for gone := time.Duration(0); gone < within; {
+		began := time.Now()
+		once, cancel := context.WithTimeout(r.ctx, min(within, 2*time.Second))
+		answer, err := r.nc.RequestMsgWithContext(once, r.message(verbBeat, 0, 0, nil))
+		cancel()
+		if err == nil {
+			_, err = r.answer(verbBeat, answer)
+			return err
+		}
+		if r.ctx.Err() != nil {
+			return context.Cause(r.ctx)
+		}
+		pause(r.ctx, 100*time.Millisecond)
+		if r.nc.IsConnected() {
+			gone += time.Since(began)
+		} else {
+			gone = 0
+		}
+	}
+	return wire.ErrClientLost
+}
+
+// keep asks so again and again, and cuts the job off when the client is gone.
+func (r *remote) keep(lease time.Duration) {
+	for {
+		if pause(r.ctx, min(lease/3, maxBeat)); r.ctx.Err() != nil {
+			return
+		}
+		if err := r.beat(lease); err != nil {
+			r.end(err)
+			return
+		}
+	}
+}
+
+func (r *remote) message(verb string, number uint64, size int, data []byte) *nats.Msg {
+	return &nats.Msg{Subject: r.subject(verb), Data: data, Header: nats.Header{
+		headerDelivery: {r.delivery}, headerCall: {strconv.FormatUint(number, 10)}, headerSize: {strconv.Itoa(size)},
+	}}
+}
+
+// call makes a call until it is answered, or ctx ends.
+func (r *remote) call(ctx context.Context, verb string, number uint64, size int, data []byte) ([]byte, error) {
+	m := r.message(verb, number, size, data)
+	for patience := 500 * time.Millisecond; ; patience = min(2*patience, 5*time.Second) {
+		once, cancel := context.WithTimeout(ctx, patience) // the answer may be lost, or take long
+		answer, err := r.nc.RequestMsgWithContext(once, m)
+		cancel()
+		if err == nil {
+			return r.answer(verb, answer)
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if !errors.Is(err, context.DeadlineExceeded) {
+			pause(ctx, 100*time.Millisecond) // it is gone, or the server is, for a moment at least
+		}
+	}
+}
+
+func (r *remote) answer(verb string, m *nats.Msg) ([]byte, error) {
+	switch m.Header.Get(headerAnswer) {
+	case "":
+		return m.Data, nil
+	case answerEnd:
+		return nil, io.EOF
+	case answerLater:
+		r.end(errLater)
+		return nil, errLater
+	case answerLost:
+		r.end(wire.ErrWorkerLost)
+		return nil, wire.ErrWorkerLost
+	}
+	return nil, &wire.LocalError{Name: verb, Text: string(m.Data)}
+}
+
+// remoteReader is the client's Stdin.
+type remoteReader struct {
+	*remote
+	calls uint64
+}
+
+func (r *remoteReader) Read(p []byte) (int, error) {
+	r.used.Store(true)
+	r.calls++
+	data, err := r.call(r.ctx, verbStdin, r.calls, min(len(p), maxChunk), nil)
+	return copy(p, data), err
+}
+
+// remoteWriter is a writer of the client's.
+type remoteWriter struct {
+	*remote
+	verb  string
+	calls uint64
+}
+
+func (w *remoteWriter) Write(p []byte) (n int, err error) {
+	w.used.Store(true)
+	for n < len(p) {
+		chunk := p[n:min(n+maxChunk, len(p))]
+		w.calls++
+		if _, err := w.call(w.ctx, w.verb, w.calls, 0, chunk); err != nil {
+			return n, err
+		}
+		n += len(chunk)
+	}
+	return n, nil
+}
