@@ -26,6 +26,6 @@ func newCommand() *cobra.Command {
 	flags := c.PersistentFlags()
 	flags.StringVarP(&engine.host, "host", "H", "", "engine's `address`; else DOCKER_HOST, the docker context or a local socket decides")
 	flags.StringVarP(&engine.context, "context", "c", "", "`name` of the docker context with the engine")
-	c.AddCommand(newRun(engine), newDoctor(engine), newSweep(engine), newVersion())
+	c.AddCommand(newRun(engine), newDoctor(engine), newSweep(engine), newFleet(engine), newVersion())
 	return c
 }

@@ -33,6 +33,7 @@ func said(t *testing.T, args ...string) (out, err string, status int) {
 // Every message says what to do next.
 func TestMistakes(t *testing.T) {
 	t.Setenv("SANDBOX_IMAGE", "")
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "no.sock"))
 	for want, args := range map[string][]string{
 		"there is no image; name one by --image or SANDBOX_IMAGE":                 {"run", "ls"},
@@ -50,6 +51,13 @@ func TestMistakes(t *testing.T) {
 		"--git and --with-git exclude each other":                                 {"run", "--git", "--with-git", "--image", "x", "ls"},
 		`"0.5" for "-m, --memory" flag: want a size`:                              {"run", "--memory", "0.5", "--image", "x", "ls"},
 		`validate: Limits.CPUs -1`:                                                {"run", "--no-input", "--cpus", "-1", "--image", "x", "ls"},
+		"without --config everyone who reaches it could run jobs here":            {"fleet", "serve", "--listen", "0.0.0.0:4222"},
+		"--listen x: want an address with its port":                               {"fleet", "serve", "--listen", "x"},
+		"sandbox fleet serve starts one, and --nats names another":                {"fleet", "status", "--nats", "nats://127.0.0.1:1"},
+		"--tls-cert and --tls-key belong together":                                {"fleet", "worker", "--tls-cert", "x"},
+		"there are 0 clients; name one by --client":                               {"fleet", "permissions"},
+		"WorkerOptions.Lease 1ms: want a second or more":                          {"fleet", "serve", "--listen", "127.0.0.1:0", "--lease", "1ms"},
+		"Config.Clients \"a.b\": want 1 to 64 letters":                            {"fleet", "serve", "--listen", "127.0.0.1:0", "--client", "a.b"},
 		"Options.Host \"unix:///x\" and Options.Context \"y\" exclude each other": {"--host", "unix:///x", "--context", "y", "sweep"},
 	} {
 		_, err, status := said(t, args...)
