@@ -50,7 +50,8 @@ slow = TimeoutIsNoOOM|SiblingsShareQuotasByUser|HugeOutputAndArtifact
 # a device or mount something one must be root.
 notrootless = $(slow)|Undelegated|Disk|CollectCounts|PullErrors|PullOf(AnAbsent|APrivate)Image|PullPolicies|PullOnceForAll|Progress$$|$\
 	Credential|EngineOverSSH|SeccompProfileOfTheOwner|PrivateEngine|MountDoesNotPassOnSubmounts|CollectFollowsNothing|CollectReadsNoDevice|$\
-	/limits/disk|/bombs/(disk|inodes|sparse-file)$$|/setup/(nested-disk|disk-root)|/bombs/memory-udp$$
+	/limits/disk|/bombs/(disk|inodes|sparse-file)$$|/setup/(nested-disk|disk-root)|/bombs/memory-udp$$|$\
+	CollectManyLevels/disk|CollectBeyondPathMax/disk
 
 # Tests in the machine of scripts/with-vm, two at a time: with more, each takes longer than its
 # bounds allow. Undelegated is for that of ROOTLESS=undelegated. With
