@@ -31,7 +31,7 @@ func (c *Client) Upload(ctx context.Context, name, dir string, tar io.ReadCloser
 	// CopyUIDGID stays off: 20.10 looks the user up in the image's passwd.
 	err := c.api().CopyToContainer(ctx, name, dir, dog.source(tar), container.CopyToContainerOptions{})
 	if errors.Is(err, io.ErrClosedPipe) && ctx.Err() == nil {
-		return errors.New("upload: the connection to the engine was lost") // so tar was closed
+		return fmt.Errorf("upload: %w", errLost) // so tar was closed
 	}
 	return cause(ctx, err)
 }

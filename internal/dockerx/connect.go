@@ -2,6 +2,7 @@ package dockerx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -57,6 +58,13 @@ func (c *Client) Connect(ctx context.Context) (Engine, error) {
 
 // Unreachable tells whether err says that there is no connection to the engine.
 func Unreachable(err error) bool { return client.IsErrConnectionFailed(err) }
+
+// errLost is wrapped if a connection to the engine broke, and nothing else says so.
+var errLost = errors.New("the connection to the engine was lost")
+
+// Lost tells whether err says that a connection broke, or that the engine was silent on it for
+// too long.
+func Lost(err error) bool { return errors.Is(err, errLost) || errors.Is(err, errSilent) }
 
 func (c *Client) ask(ctx context.Context, api *client.Client, podman *atomic.Bool) (Engine, error) {
 	// The SDK's own negotiation would swallow this error.

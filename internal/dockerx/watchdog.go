@@ -2,6 +2,7 @@ package dockerx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -22,9 +23,12 @@ type watchdog struct {
 func watch(ctx context.Context, what string) (context.Context, *watchdog) {
 	bound := bounds.From(ctx).Stall
 	ctx, end := context.WithCancelCause(ctx)
-	silent := func() { end(fmt.Errorf("%s: no progress from the engine for %v", what, bound)) }
+	silent := func() { end(fmt.Errorf("%s: %w for %v", what, errSilent, bound)) }
 	return ctx, &watchdog{timer: time.AfterFunc(bound, silent), bound: bound, end: end}
 }
+
+// errSilent is wrapped if the engine was silent for too long.
+var errSilent = errors.New("no progress from the engine")
 
 func (w *watchdog) stop() {
 	w.timer.Stop()
