@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/synchestra-io/sandbox"
 	"github.com/synchestra-io/sandbox/fleet/internal/wire"
@@ -19,6 +18,8 @@ const (
 	// lookEvery is how often the server is asked for a result that may have been told in vain,
 	// and how often silence of a worker is counted.
 	lookEvery = 2 * time.Second
+	// sendEvery is how many looks later an attached call sends its own job again.
+	sendEvery = 5
 	// ending is how long a client waits for the end of a job that it has cancelled. A run has
 	// 30 seconds for that.
 	ending = 40 * time.Second
@@ -32,14 +33,14 @@ const (
 func (t *task) await(ctx context.Context) ([]byte, error) {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	for silent := 0; ; {
+	for silent, looks := 0, 1; ; looks++ {
 		select {
 		case value := <-t.done:
 			if t.mine(value) {
 				return value, nil
 			}
 		case <-ctx.Done():
-			return t.cancel(ctx, context.Canceled) // result says why
+			return t.cancel(ctx, context.Canceled) // result says of what
 		case <-look.C:
 		}
 		value, err := t.lookUp(ctx)
@@ -48,6 +49,9 @@ func (t *task) await(ctx context.Context) ([]byte, error) {
 		}
 		if err != nil && ctx.Err() == nil && !passing(err) {
 			return nil, err
+		}
+		if t.attached && looks%sendEvery == 0 {
+			t.publish(ctx) // the other call may have given its job up; else the server has it already
 		}
 		if touched, heard := t.live.look(); heard || !touched || !t.nc.IsConnected() {
 			silent = 0
@@ -64,21 +68,14 @@ func (t *task) mine(value []byte) bool {
 	return err == nil && r.Nonce == t.job.Nonce
 }
 
-// cancel makes the job end, and returns its result. A worker that has it is told; one that
-// will have it finds a result. The job of another call, which has the same ID, goes on.
+// cancel makes the job end, and returns its result. A worker that has it is told; one that will
+// have it finds that it was given up. The job of another call, which has the same ID, goes on.
 func (t *task) cancel(ctx context.Context, why error) ([]byte, error) {
-	if t.attached {
-		return nil, why
-	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), ending)
-	defer stop()
-	for {
-		has, err := t.tellWorker(ctx)
-		if err == nil && !has || ctx.Err() != nil {
-			break
-		}
-		if errors.Is(err, nats.ErrConnectionClosed) {
-			return nil, fmt.Errorf("%w: the fleet cannot be told that the job was given up, and may run it: %w", sandbox.ErrCleanup, err)
+	ctx = t.afterAll(ctx)
+	for ctx.Err() == nil {
+		answer, err := t.tellWorker(ctx)
+		if errors.Is(err, nats.ErrNoResponders) || err == nil && answer != "" || t.nc.IsClosed() {
+			return t.giveUp(ctx, why) // nobody has it, or has it from another call
 		}
 		select {
 		case value := <-t.done:
@@ -92,30 +89,33 @@ func (t *task) cancel(ctx context.Context, why error) ([]byte, error) {
 			return value, nil
 		}
 	}
-	late := ctx.Err() != nil
-	ctx, stop = context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer stop()
-	value, err := t.giveUp(ctx, why)
-	if late || err != nil {
-		err = errors.Join(fmt.Errorf("%w: no worker has said that the job has ended; it may be on its engine", sandbox.ErrCleanup), err)
-	}
-	return value, err
+	return nil, fmt.Errorf("%w: no worker has said within %v that the job has ended; it may run", sandbox.ErrCleanup, ending)
 }
 
-// tellWorker tells the worker that has the job to end it. has is false if no worker has it.
-func (t *task) tellWorker(ctx context.Context) (has bool, err error) {
+// afterAll returns a context for what is to be done when the caller's has ended, or when it does
+// not matter any more. It is the same one for all of that.
+func (t *task) afterAll(ctx context.Context) context.Context {
+	if t.last == nil {
+		t.last, t.stop = context.WithTimeout(context.WithoutCancel(ctx), ending)
+	}
+	return t.last
+}
+
+// tellWorker tells the worker that has the job to end it, which it does if the answer is "".
+func (t *task) tellWorker(ctx context.Context) (answer string, err error) {
 	ctx, stop := context.WithTimeout(ctx, lookEvery)
 	defer stop()
-	_, err = t.nc.RequestWithContext(ctx, cancelSubject(t.options.Name, t.id), []byte(t.job.Nonce))
-	if errors.Is(err, nats.ErrNoResponders) {
-		return false, nil
+	m, err := t.nc.RequestWithContext(ctx, cancelSubject(t.options.Name, t.id), []byte(t.job.Nonce))
+	if err != nil {
+		return "", err
 	}
-	return true, err
+	return string(m.Data), nil
 }
 
-// giveUp stores an error as the result, so that no worker begins the job any more, and that of
-// one that has begun is discarded. If there is a result, it returns that.
+// giveUp stores that this call has given its job up, so that no worker begins it any more, and
+// one that has begun it ends it. It returns the result if there is one, or makes one.
 func (t *task) giveUp(ctx context.Context, why error) ([]byte, error) {
+	ctx = t.afterAll(ctx)
 	r := wire.Head(sandbox.Result{ExitCode: -1}, fail(sandbox.OpWait, why))
 	r.Nonce, r.Digest = t.job.Nonce, t.digest
 	value, err := r.Marshal()
@@ -123,18 +123,22 @@ func (t *task) giveUp(ctx context.Context, why error) ([]byte, error) {
 		return nil, err
 	}
 	results, err := t.stores.resultsOf(ctx, t.options.Name)
+	if err == nil {
+		err = again(ctx, ending, func() error {
+			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+			defer cancel()
+			_, err := results.PutString(ctx, goneKey(t.job.Nonce), t.id)
+			return err
+		})
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: the fleet cannot be told that the job was given up, and may run it: %w", sandbox.ErrCleanup, err)
 	}
-	err = again(ctx, patience, func() error {
-		_, err := results.Create(ctx, resultKey(t.id), value)
-		return err
-	})
-	if errors.Is(err, jetstream.ErrKeyExists) {
-		return t.lookUp(ctx)
+	if there, _ := t.lookUp(ctx); len(there) > 0 && t.mine(there) {
+		return there, nil
 	}
-	t.removeObjects()
-	return value, err
+	t.removeObjects(ctx)
+	return value, nil
 }
 
 // result turns what the worker stored into what RunOnce returns, and removes it unless somebody
@@ -145,7 +149,8 @@ func (t *task) result(ctx context.Context, value []byte) (sandbox.Result, error)
 	if err != nil {
 		return nothing, fail(sandbox.OpWait, err)
 	}
-	if r.Digest != "" && r.Digest != t.digest || r.Nonce != "" && r.Nonce != t.job.Nonce && t.job.Live.Any() {
+	unread := r.Nonce == "" && r.Fault != nil // the worker could not read whose it is
+	if !unread && r.Nonce != t.job.Nonce && (!t.chosen || t.job.Live.Any() || r.Digest != t.digest) {
 		return nothing, fail(sandbox.OpValidate, fmt.Errorf("%w: %s", ErrIDTaken, t.id))
 	}
 	if r.Delivery > 0 && !t.live.isOf(r.Delivery) { // its worker was cut off, and another one has used them
@@ -153,9 +158,7 @@ func (t *task) result(ctx context.Context, value []byte) (sandbox.Result, error)
 	}
 	ended, reason := ctx.Err(), context.Cause(ctx)
 	if ended != nil { // the result of a job that was cut off is wanted all the same
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(context.WithoutCancel(ctx), ending)
-		defer stop()
+		ctx = t.afterAll(ctx)
 	}
 	var res sandbox.Result
 	var fault *wire.Fault
@@ -163,10 +166,16 @@ func (t *task) result(ctx context.Context, value []byte) (sandbox.Result, error)
 		res, fault, err = t.content(ctx, r, body)
 		return err
 	})
+	if err != nil && ended != nil {
+		return nothing, endOf(ended, reason, fail(sandbox.OpWait, err))
+	}
 	if err != nil {
 		return nothing, fail(sandbox.OpWait, err)
 	}
-	t.forget(r)
+	if r.Nonce != t.job.Nonce { // what this call has uploaded is of no use
+		t.removeObjects(ctx)
+	}
+	t.forget(ctx, r)
 	return res, t.runError(ended, reason, fault)
 }
 
@@ -186,7 +195,7 @@ func (t *task) content(ctx context.Context, r wire.Result, body []byte) (res san
 
 // forget removes a result that nobody can come back for. An empty one stays in its place, so
 // that no worker begins the job again. What it cannot remove expires.
-func (t *task) forget(r wire.Result) {
+func (t *task) forget(ctx context.Context, r wire.Result) {
 	if t.chosen {
 		return
 	}
@@ -194,10 +203,8 @@ func (t *task) forget(r wire.Result) {
 	if r.Object == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
 	if objects, err := t.stores.objectsOf(ctx, t.options.Name); err == nil {
-		remove(objects, r.Object, r.Parts)
+		remove(ctx, objects, r.Object, r.Parts)
 	}
 }
 

@@ -52,6 +52,9 @@ func serverProcess() int {
 	return 0
 }
 
+// election is more than a cluster of servers needs to agree on new leaders.
+const election = 12 * time.Second
+
 // chaos is a fleet in which everything may be killed at any time.
 type chaos struct {
 	*ground
@@ -61,7 +64,10 @@ type chaos struct {
 	servers []*enginetest.Child
 	engines []*enginetest.PrivateEngine
 	workers []*enginetest.Child
+	all     []*enginetest.Child // workers, also those that were killed
 	acts    map[string]int
+	failed  []string  // IDs
+	killed  time.Time // when the last server was
 }
 
 func freePorts(t testing.TB, n int) (ports []int) {
@@ -127,6 +133,7 @@ func (c *chaos) startWorker(i int) {
 	c.setenv("GATE", c.gate)
 	c.setenv("MAX_DELIVER", "1000")
 	c.workers[i] = enginetest.StartChild(c.t, "worker", c.engines[i].Host)
+	c.all = append(c.all, c.workers[i])
 }
 
 // act does one thing, and what it undoes again.
@@ -135,6 +142,9 @@ func (c *chaos) act(random *rand.Rand) {
 	defer c.mu.Unlock()
 	i := random.IntN(3)
 	what := []string{"worker killed", "worker suspended", "engine killed", "server killed"}[random.IntN(4)]
+	if what == "server killed" && len(c.servers) > 1 && time.Since(c.killed) < election {
+		return // a cluster that has no leader yet does nothing
+	}
 	c.acts[what]++
 	switch what {
 	case "worker killed":
@@ -148,6 +158,7 @@ func (c *chaos) act(random *rand.Rand) {
 		c.engines[i].Order(c.t, "kill")
 		c.engines[i].Start(c.t)
 	case "server killed":
+		c.killed = time.Now()
 		i %= len(c.servers)
 		c.servers[i].Kill()
 		c.startServer(i)
@@ -190,7 +201,22 @@ func TestChaos(t *testing.T) {
 				require.NoError(t, r.Close())
 				require.Empty(t, c.engines[i].Left(t), "what is left on engine %d", i)
 			}
+			c.explain()
 		})
+	}
+}
+
+// explain tells what the workers said of the jobs that failed.
+func (c *chaos) explain() {
+	for _, w := range c.all {
+		w.Kill()
+		for line := range strings.Lines(w.Output.String()) {
+			for _, id := range c.failed {
+				if strings.Contains(line, "id="+id+" ") {
+					c.t.Log(line)
+				}
+			}
+		}
 	}
 }
 
@@ -213,6 +239,9 @@ func (c *chaos) runJobs(clients []*Client, n int) int {
 						lost.Add(1)
 					} else if err != nil {
 						c.t.Errorf("job %d: %v", i, err)
+						c.mu.Lock()
+						c.failed = append(c.failed, fmt.Sprintf("job-%d", i))
+						c.mu.Unlock()
 					}
 				}
 			})
@@ -245,8 +274,11 @@ func (c *chaos) runJob(client *Client, i int) error {
 		script = fmt.Sprintf("cat; exit %d", status)
 	}
 	j.Cmd = []string{"sh", "-c", script}
-	res, err := client.RunOnce(ctx, j)
+	res, err := client.RunOnce(WithID(ctx, fmt.Sprintf("job-%d", i)), j)
 	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		report, _ := Status(context.Background(), c.nc)
+		return fmt.Errorf("%w; %+v", err, report)
 	case err != nil:
 		return err
 	case res.ExitCode != status:

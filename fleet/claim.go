@@ -20,44 +20,88 @@ func (d *delivery) find(ctx context.Context, key string) ([]byte, error) {
 	return append([]byte{}, entry.Value()...), nil
 }
 
-// begin counts how many workers have begun the job, and notes the number of this delivery, for
-// the workers of earlier ones. A first delivery needs no note. One that a suspended worker never
-// looked at is not counted, unless it was the first.
+// claim is the note of the last delivery that was begun, for the workers of earlier ones.
+type claim struct {
+	number   uint64 // of the delivery
+	begun    int    // how many workers have begun the job, and did not give it back
+	revision uint64 // of the note, 0 = there is none
+}
+
+// claimKey is by the nonce, but for a job that cannot be read: an ID can have another job later.
+func (d *delivery) claimKey() string {
+	if d.sent.Nonce == "" {
+		return claimKey("id." + d.id)
+	}
+	return claimKey(d.sent.Nonce)
+}
+
+func (d *delivery) lastClaim(ctx context.Context) (c claim, err error) {
+	entry, err := d.results.Get(ctx, d.claimKey())
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return claim{}, nil
+	}
+	if err != nil {
+		return claim{}, err
+	}
+	if _, unreadable := fmt.Sscan(string(entry.Value()), &c.number, &c.begun); unreadable != nil {
+		c = claim{} // the client's doing
+	}
+	c.revision = entry.Revision()
+	return c, nil
+}
+
+// write makes the note, or makes it last, unless somebody else has written since.
+func (d *delivery) write(ctx context.Context, c *claim) (err error) {
+	c.revision, err = d.results.Update(ctx, d.claimKey(), fmt.Append(nil, c.number, " ", c.begun), c.revision)
+	if isFull(err, "bytes") {
+		return nil // the client's share is full; nobody is counted then
+	}
+	return err
+}
+
+// begin counts how many workers have begun the job, and notes the number of this delivery. A first
+// delivery needs no note. One that a suspended worker never looked at is not counted, unless it
+// was the first. The error is errLater if a later delivery has begun.
 func (d *delivery) begin() error {
-	d.begun = 1
+	d.claim = claim{number: d.number, begun: 1}
 	if d.number == 1 {
 		return nil
 	}
-	_, begun, err := d.lastClaim(d.ctx)
+	last, err := d.lastClaim(d.ctx)
 	if err != nil {
 		return err
 	}
-	d.begun = max(begun, 1) + 1
-	if d.number > maxDeliveries { // whatever the notes say
-		d.begun = d.options.MaxDeliver + 1
+	if last.number > d.number {
+		return errLater
 	}
-	return d.claim(d.ctx)
+	d.claim.revision = last.revision
+	d.claim.begun = last.begun + 1
+	if last.revision == 0 {
+		d.claim.begun = 2 // the first one has made no note
+	}
+	if d.number > maxDeliveries { // whatever the notes say
+		d.claim.begun = d.options.MaxDeliver + 1
+	}
+	return d.write(d.ctx, &d.claim)
 }
 
-// claim makes the note, or makes it last.
-func (d *delivery) claim(ctx context.Context) error {
-	_, err := d.results.PutString(ctx, claimKey(d.id), fmt.Sprint(d.number, " ", d.begun))
-	return err
+// keepClaim makes the note last, and tells whether a later delivery has begun.
+func (d *delivery) keepClaim(ctx context.Context) (later bool) {
+	if d.claim.revision != 0 && d.write(ctx, &d.claim) == nil {
+		return false
+	}
+	last, err := d.lastClaim(ctx)
+	if err == nil && last.number == d.number {
+		d.claim.revision = last.revision
+	}
+	return err == nil && last.number > d.number
 }
 
 // giveBack notes that the job was not lost with this worker.
 func (d *delivery) giveBack(ctx context.Context) {
-	d.begun--
-	d.claim(ctx)
-}
-
-// lastClaim returns the note of the last delivery that was begun, zeros if there is none.
-func (d *delivery) lastClaim(ctx context.Context) (number uint64, begun int, err error) {
-	value, err := d.find(ctx, claimKey(d.id))
-	if value != nil {
-		if _, unreadable := fmt.Sscan(string(value), &number, &begun); unreadable != nil {
-			return 0, 0, nil // the client's doing
-		}
+	if last, err := d.lastClaim(ctx); err == nil && last.number <= d.number {
+		d.claim.revision = last.revision
 	}
-	return number, begun, err
+	d.claim.begun--
+	d.write(ctx, &d.claim)
 }

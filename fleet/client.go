@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,7 +22,7 @@ type Options struct {
 	// [WorkerOptions.Queue]; "" = [DefaultName]. Where there is no such worker, they wait
 	// until their context ends.
 	Queue string
-	// MaxInputBytes is how large an input may be; 0 = 4 GiB. A larger one is
+	// MaxInputBytes is how large an input may be; 0 = 1 GiB. A larger one is
 	// [ErrInputTooLarge].
 	MaxInputBytes int64
 }
@@ -44,11 +45,11 @@ func NewClient(nc *nats.Conn, o Options) (*Client, error) {
 		o.Queue = DefaultName
 	}
 	if o.MaxInputBytes == 0 {
-		o.MaxInputBytes = 4 << 30
+		o.MaxInputBytes = 1 << 30
 	}
 	err := errors.Join(checkName("Options.Name", o.Name), checkName("Options.Queue", o.Queue))
 	if o.MaxInputBytes < 0 {
-		err = errors.Join(err, fmt.Errorf("Options.MaxInputBytes %d: want a number of bytes, or 0 for 4 GiB", o.MaxInputBytes))
+		err = errors.Join(err, fmt.Errorf("Options.MaxInputBytes %d: want a number of bytes, or 0 for 1 GiB", o.MaxInputBytes))
 	}
 	js, failed := jetstream.New(nc)
 	if err = errors.Join(err, failed); err != nil {
@@ -65,7 +66,7 @@ func NewClient(nc *nats.Conn, o Options) (*Client, error) {
 // runs the job again from its start. That cannot be when Stdin was read, or when
 // output has been delivered to Stdout, Stderr, Setup.Output or OutputTar; the error is then
 // [ErrWorkerLost]. The end of ctx reaches the worker, and RunOnce returns when that has cleaned
-// up, or after 40 seconds.
+// up, or after 40 seconds with [sandbox.ErrCleanup].
 //
 // Job.Mounts and networks are the worker's to allow, see [WorkerOptions]. The ID of the run on
 // the engine is the worker's, too.
@@ -107,10 +108,13 @@ type task struct {
 	digest   string
 	object   string // with the job, if it is large
 	parts    int    // of this object
-	attached bool   // to the job of another call, which has the same ID
 	live     *live
 	done     chan []byte
-	told     *nats.Subscription
+	told     []*nats.Subscription
+	message  *nats.Msg       // the job, as it is sent
+	attached bool            // to the job of another call with the same ID, perhaps
+	last     context.Context // of afterAll
+	stop     context.CancelFunc
 }
 
 func (c *Client) newTask(ctx context.Context, j sandbox.Job) (*task, error) {
@@ -136,25 +140,35 @@ func (c *Client) newTask(ctx context.Context, j sandbox.Job) (*task, error) {
 }
 
 // listen makes the server tell this task what concerns it, before anyone can.
-func (t *task) listen(ctx context.Context) (err error) {
-	t.told, err = t.nc.Subscribe(doneSubject(t.options.Name, t.id), func(m *nats.Msg) {
-		select {
-		case t.done <- m.Data:
-		default: // one is enough
+func (t *task) listen(ctx context.Context) error {
+	for subject, take := range map[string]nats.MsgHandler{
+		doneSubject(t.options.Name, t.id): func(m *nats.Msg) {
+			select {
+			case t.done <- m.Data:
+			default: // one is enough
+			}
+			m.Respond(nil) // if it is asked for
+		},
+		wantedSubject(t.options.Name, t.id): func(m *nats.Msg) { m.Respond(nil) },
+	} {
+		sub, err := t.nc.Subscribe(subject, take)
+		if err != nil {
+			return err
 		}
-	})
-	if err == nil {
-		err = t.live.begin(ctx)
+		t.told = append(t.told, sub)
 	}
-	return err
+	return t.live.begin(ctx)
 }
 
 // close ends what listen began, and waits for it but for a Read or Write of the caller's.
 func (t *task) close() {
-	if t.told != nil {
-		t.told.Unsubscribe()
+	for _, sub := range t.told {
+		sub.Unsubscribe()
 	}
 	t.live.close()
+	if t.stop != nil {
+		t.stop()
+	}
 }
 
 // stored returns the result of the job if it is there, else nil.
@@ -175,6 +189,8 @@ func (t *task) lookUp(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	entry, err := results.Get(ctx, resultKey(t.id))
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, nil

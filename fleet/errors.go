@@ -9,7 +9,7 @@ import (
 
 var (
 	// ErrQueueFull is wrapped if as many jobs as [Config.MaxQueued] wait and run.
-	ErrQueueFull = errors.New("the queue is full")
+	ErrQueueFull = wire.ErrQueueFull
 	// ErrStoreFull is wrapped if an input, or a result, does not fit into what the client has
 	// of the object store, [Config.MaxStoreBytes].
 	ErrStoreFull = wire.ErrStoreFull

@@ -111,7 +111,7 @@ func TestCancelledInTheQueue(t *testing.T) {
 		report, err := Status(t.Context(), g.nc)
 		return err == nil && len(report.Queues) == 0
 	})
-	require.Zero(t, g.stored("waits").Delivery, "a worker has run it")
+	g.neverRan("waits")
 }
 
 // A client that comes back with the ID of a job gets what that brings, and no other job can
@@ -144,6 +144,24 @@ func TestSameID(t *testing.T) {
 	require.ErrorIs(t, err, ErrIDTaken)
 	_, err = c.RunOnce(WithID(t.Context(), "no.such name"), shell("true"))
 	require.ErrorContains(t, err, `WithID "no.such name"`)
+}
+
+// A call that has come back to a job that is then given up by the other call gets its own.
+func TestSameIDGivenUp(t *testing.T) {
+	g := newGround(t, Config{})
+	ctx, cancel := context.WithCancel(WithID(t.Context(), "build-18"))
+	first := begin(ctx, g.client(Options{}), shell("echo ran"))
+	await(t, "the job waits", func() bool {
+		report, err := Status(t.Context(), g.nc)
+		return err == nil && report.Queues[DefaultName] == 1
+	})
+	second := begin(WithID(t.Context(), "build-18"), g.client(Options{}), shell("echo ran"))
+	cancel()
+	require.ErrorIs(t, (<-first).err, context.Canceled)
+	g.worker(WorkerOptions{})
+	end := <-second
+	require.NoError(t, end.err)
+	require.Equal(t, "ran\n", string(end.res.Logs))
 }
 
 // What is full is an error with a name, and what waits is not lost for it.
@@ -237,7 +255,10 @@ func TestSendingIsUnclear(t *testing.T) {
 	g.server = serverAt(t, g.dir, port)
 	require.NoError(t, <-sent)
 	require.NotNil(t, value)
+	data, err := task.marshal(t.Context())
+	require.NoError(t, err)
 	await(t, "the server has the job", func() bool {
+		task.js.Publish(t.Context(), jobSubject(DefaultName, DefaultName, "unclear"), data) // as the library may
 		report, err := Status(t.Context(), g.nc)
 		return err == nil && report.Queues[DefaultName] == 1
 	})
@@ -246,7 +267,7 @@ func TestSendingIsUnclear(t *testing.T) {
 		report, err := Status(t.Context(), g.nc)
 		return err == nil && len(report.Queues) == 0
 	})
-	require.Zero(t, g.stored("unclear").Delivery, "a worker has run it")
+	g.neverRan("unclear")
 	_, err = task.result(ctx, value)
 	require.EqualError(t, err, "sandbox: wait: context deadline exceeded")
 }

@@ -47,7 +47,7 @@ func (d *delivery) judge(res sandbox.Result, err error) (string, error) {
 	var e *sandbox.Error
 	complete := errors.As(err, &e) && e.Op == sandbox.OpCleanup // the result is, and something may be left
 	again := failed && !complete || errors.Is(err, errStore)
-	if again && d.repeatable() && d.begun < d.options.MaxDeliver && !errors.Is(cause, context.Canceled) {
+	if again && d.repeatable() && d.claim.begun < d.options.MaxDeliver && !errors.Is(cause, context.Canceled) {
 		return outcomeBack, err
 	}
 	return d.store(ctx, res, err)
@@ -63,7 +63,7 @@ func engineFailed(err error) bool {
 	if !errors.As(err, &e) || e.Op == sandbox.OpValidate || errors.As(err, new(*wire.LocalError)) || errors.Is(err, errStore) {
 		return false
 	}
-	if dockerx.Unreachable(err) || errors.As(err, new(*net.OpError)) || errors.Is(err, syscall.ECONNRESET) ||
+	if dockerx.Unreachable(err) || dockerx.Lost(err) || errors.As(err, new(*net.OpError)) || errors.Is(err, syscall.ECONNRESET) ||
 		errors.Is(err, sandbox.ErrOutputLost) || errors.Is(err, sandbox.ErrCleanup) || errors.Is(err, sandbox.ErrClosed) {
 		return true
 	}
@@ -74,11 +74,18 @@ func engineFailed(err error) bool {
 // inlineResult is how large a result may be that is not an object.
 const inlineResult = 128 << 10
 
-// storing is for how long a worker tries to store a result, while no server answers.
-const storing = 10 * time.Minute
+// storing is for how long a worker tries to store a result, while no server answers; storingLate, when
+// the job has been cut off, as it is when the worker ends.
+const (
+	storing     = 10 * time.Minute
+	storingLate = 15 * time.Second
+)
 
 // store stores the result, if there is none, tells the client, and removes the input.
 func (d *delivery) store(ctx context.Context, res sandbox.Result, err error) (string, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(d.ctx, func() { time.AfterFunc(storingLate, cancel) })()
 	value, head, failed := d.value(ctx, res, err)
 	if errors.Is(failed, ErrStoreFull) {
 		res.Logs, res.SetupLogs, res.Artifacts, res.Uncollected = nil, nil, nil, nil
@@ -89,31 +96,50 @@ func (d *delivery) store(ctx context.Context, res sandbox.Result, err error) (st
 		return outcomeBack, errors.Join(failed, err)
 	}
 	failed = again(ctx, storing, func() error { return d.put(ctx, value) })
-	if failed != nil {
-		d.remove(head.Object, head.Parts)
-	}
 	switch {
-	case errors.Is(failed, jetstream.ErrKeyExists):
+	case errors.Is(failed, jetstream.ErrKeyExists) || errors.Is(failed, errGivenUp):
+		d.remove(head.Object, head.Parts) // of other failures it may be stored all the same, and expires
+		d.removeInput()
 		return outcomeBefore, err
 	case errors.Is(failed, errLater):
 		return outcomeLater, err
+	case isFull(failed, "bytes"): // there is no room for an error either, but its client may listen
+		head := wire.Head(sandbox.Result{ExitCode: -1}, fail(sandbox.OpCollect, ErrStoreFull))
+		head.Nonce, head.Digest = d.sent.Nonce, d.digest
+		if value, failed = head.Marshal(); failed == nil {
+			_, failed = d.nc.Request(doneSubject(d.client, d.id), value, 5*time.Second)
+		}
+		if failed != nil {
+			return outcomeBack, errors.Join(ErrStoreFull, failed, err)
+		}
+		d.removeInput()
+		return outcomeDone, errors.Join(ErrStoreFull, err)
 	case failed != nil:
 		return outcomeBack, errors.Join(failed, err)
 	}
 	d.nc.Publish(doneSubject(d.client, d.id), value)
-	d.remove(d.job.Input, d.job.Parts)
-	d.remove(d.sent.Object, d.sent.Parts)
+	d.removeInput()
 	return outcomeDone, err
 }
 
+// errGivenUp is why a result is not stored any more.
+var errGivenUp = errors.New("the client has given the job up")
+
 // put stores the value unless there is one, or a later delivery has begun.
 func (d *delivery) put(ctx context.Context, value []byte) error {
-	last, _, err := d.lastClaim(ctx)
+	last, err := d.lastClaim(ctx)
 	if err != nil {
 		return err
 	}
-	if last > d.number {
+	if last.number > d.number {
 		return errLater
+	}
+	if d.sent.Nonce != "" {
+		if gone, err := d.find(ctx, goneKey(d.sent.Nonce)); err != nil {
+			return err
+		} else if gone != nil {
+			return errGivenUp
+		}
 	}
 	_, err = d.results.Create(ctx, resultKey(d.id), value)
 	if errors.Is(err, jetstream.ErrKeyExists) {
@@ -153,7 +179,7 @@ func (d *delivery) value(ctx context.Context, res sandbox.Result, err error) (va
 			readers = append(readers, bytes.NewReader(p))
 		}
 		if head.Parts, err = d.stores.put(ctx, objects, head.Object, io.MultiReader(readers...)); err != nil {
-			remove(objects, head.Object, head.Parts)
+			remove(context.WithoutCancel(ctx), objects, head.Object, head.Parts)
 		}
 		return err
 	})
@@ -164,12 +190,16 @@ func (d *delivery) value(ctx context.Context, res sandbox.Result, err error) (va
 	return value, head, err
 }
 
+// removeInput removes what is of no use when there is a result.
+func (d *delivery) removeInput() {
+	d.remove(d.job.Input, d.job.Parts)
+	d.remove(d.sent.Object, d.sent.Parts)
+}
+
 // remove removes an object, if it has a name.
 func (d *delivery) remove(object string, parts int) {
-	if object == "" {
-		return
-	}
-	if objects, err := d.stores.objectsOf(context.WithoutCancel(d.ctx), d.client); err == nil {
-		remove(objects, object, parts)
+	ctx := context.WithoutCancel(d.ctx)
+	if objects, err := d.stores.objectsOf(ctx, d.client); err == nil {
+		remove(ctx, objects, object, parts)
 	}
 }

@@ -5,6 +5,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/synchestra-io/sandbox"
@@ -143,7 +145,7 @@ func workerProcess() int {
 		if err != nil {
 			return err
 		}
-		w, err := NewWorker(nc, r, WorkerOptions{Name: env("NAME"), Lease: lease, Mounts: []string{env("GATE")}, Concurrency: 2, MaxDeliver: deliver})
+		w, err := NewWorker(nc, r, WorkerOptions{Name: env("NAME"), Lease: lease, Mounts: []string{env("GATE")}, Concurrency: 2, MaxDeliver: deliver, Logger: slog.Default()})
 		if err != nil {
 			return err
 		}
@@ -233,6 +235,15 @@ func (g *ground) stored(id string) wire.Result {
 	r, _, err := wire.UnmarshalResult(entry.Value())
 	require.NoError(g.t, err)
 	return r
+}
+
+// neverRan checks that no worker has stored a result.
+func (g *ground) neverRan(id string) {
+	g.t.Helper()
+	results, err := g.client(Options{}).stores.resultsOf(g.t.Context(), DefaultName)
+	require.NoError(g.t, err)
+	_, err = results.Get(g.t.Context(), resultKey(id))
+	require.ErrorIs(g.t, err, jetstream.ErrKeyNotFound)
 }
 
 // nothingLeft checks that the engine has no object of a run but those that were there before,

@@ -49,8 +49,14 @@ const statusSubject = "sandbox.status"
 
 func resultKey(id string) string { return "result." + id }
 
-// claimKey has the number of a job's last delivery, but for the first.
-func claimKey(id string) string { return "claim." + id }
+// claimKey has the number of the last delivery of a call's job, but for the first.
+func claimKey(nonce string) string { return "claim." + nonce }
+
+// goneKey says that the call of that nonce has given its job up.
+func goneKey(nonce string) string { return "gone." + nonce }
+
+// wantedSubject is where every call answers that waits for a job.
+func wantedSubject(client, id string) string { return "sandbox.wanted." + client + "." + id }
 
 // name is what clients, queues and jobs may be called: a token of a subject, and part of the
 // names of buckets.

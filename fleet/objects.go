@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -90,10 +92,20 @@ func (f fullReads) Read(p []byte) (n int, err error) {
 }
 
 // remove removes what put has stored. What it cannot remove expires.
-func remove(o jetstream.ObjectStore, name string, parts int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	for part := 0; part < parts && ctx.Err() == nil; part++ {
-		o.Delete(ctx, partName(name, part))
+func remove(ctx context.Context, o jetstream.ObjectStore, name string, parts int) {
+	if name == "" {
+		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	var group sync.WaitGroup
+	var next atomic.Int64
+	for range min(parts, 8) { // each takes three requests, one after the other
+		group.Go(func() {
+			for part := int(next.Add(1)) - 1; part < parts && ctx.Err() == nil; part = int(next.Add(1)) - 1 {
+				o.Delete(ctx, partName(name, part))
+			}
+		})
+	}
+	group.Wait()
 }

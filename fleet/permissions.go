@@ -34,9 +34,10 @@ func (p Permissions) String() string {
 // With the usual prefix a client could read the answers to others.
 func InboxPrefix(client string) string { return "_INBOX_" + client }
 
-// ClientPermissions are those of the client of that name. They keep clients from reading and
-// changing each other's jobs, inputs and results. There is no right to make a consumer among
-// them: a server delivers what a consumer reads to whatever subject that names.
+// ClientPermissions are those of the client of that name. They keep clients from reading each
+// other's jobs, inputs and results. Clients who would harm each other should have an account of
+// NATS each, and a fleet: a server answers a request to whatever subject its sender names, and so
+// writes where the sender may not. There is no right to make a consumer, which makes that easy.
 func ClientPermissions(client string) (Permissions, error) {
 	if err := checkName("client", client); err != nil {
 		return Permissions{}, err
@@ -47,6 +48,7 @@ func ClientPermissions(client string) (Permissions, error) {
 			InboxPrefix(client) + ".>",
 			liveSubject(client, "*", "*", "*"),
 			doneSubject(client, "*"),
+			wantedSubject(client, "*"),
 		},
 		Responses: true,
 	}, nil
@@ -71,6 +73,7 @@ func WorkerPermissions(clients ...string) (Permissions, error) {
 	p := Permissions{
 		Publish: []string{
 			"sandbox.live.>",
+			wantedSubject("*", "*"),
 			doneSubject("*", "*"),
 			"$JS.ACK." + jobsStream + ".>",
 			"$JS.API.CONSUMER.CREATE." + jobsStream + ".>",

@@ -18,8 +18,9 @@ type Config struct {
 	// MaxQueued is how many jobs may wait and run, of all clients; 0 = 10,000. One more is
 	// [ErrQueueFull].
 	MaxQueued int64
-	// MaxStoreBytes is how much the inputs and large results of a client may take, and how much
-	// its small results may; 0 = 10 GiB. What does not fit is [ErrStoreFull].
+	// MaxStoreBytes is how much the inputs and large results of a client may take; 0 = 4 GiB. Its
+	// small results may take half as much again. What does not fit is [ErrStoreFull].
+	// The server reserves both, and refuses that if its disk has too little room.
 	MaxStoreBytes int64
 	// Keep is how long a result is kept for a client that comes back with the ID of its job;
 	// 0 = an hour. The minimum is ten minutes.
@@ -39,7 +40,7 @@ func (c Config) withDefaults() Config {
 		c.MaxQueued = 10_000
 	}
 	if c.MaxStoreBytes == 0 {
-		c.MaxStoreBytes = 10 << 30
+		c.MaxStoreBytes = 4 << 30
 	}
 	if c.Keep == 0 {
 		c.Keep = time.Hour
@@ -64,7 +65,7 @@ func (c Config) check() (err error) {
 		err = errors.Join(err, fmt.Errorf("Config.MaxQueued %d: want a number of jobs, or 0 for 10,000", c.MaxQueued))
 	}
 	if c.MaxStoreBytes < 0 {
-		err = errors.Join(err, fmt.Errorf("Config.MaxStoreBytes %d: want a number of bytes, or 0 for 10 GiB", c.MaxStoreBytes))
+		err = errors.Join(err, fmt.Errorf("Config.MaxStoreBytes %d: want a number of bytes, or 0 for 4 GiB", c.MaxStoreBytes))
 	}
 	if c.Keep < minKeep {
 		err = errors.Join(err, fmt.Errorf("Config.Keep %v: want %v or more, or 0 for an hour", c.Keep, minKeep))
@@ -118,7 +119,7 @@ func (c Config) jobs() jetstream.StreamConfig {
 func (c Config) results(client string) jetstream.KeyValueConfig {
 	return jetstream.KeyValueConfig{
 		Bucket: bucket(client), Description: "Results of a client's jobs", TTL: c.Keep, Replicas: c.Replicas, Storage: jetstream.FileStorage,
-		MaxBytes: c.MaxStoreBytes, MaxValueSize: 2 * inlineResult,
+		MaxBytes: c.MaxStoreBytes / 2, MaxValueSize: 2 * inlineResult,
 	}
 }
 

@@ -52,29 +52,41 @@ func (r *remote) bind(j *sandbox.Job, live wire.Live) {
 // maxBeat is how often the client is asked whether it is there, at least.
 const maxBeat = 10 * time.Second
 
-// beat asks whether the client is there, until it is, or the server has not known it for that
-// long. While the server is away nobody can tell.
+// beat asks whether the client is there, as untilAnswered does.
 func (r *remote) beat(within time.Duration) error {
-	for gone := time.Duration(0); gone < within; {
+	m := r.message(verbBeat, 0, 0, nil)
+	answer, err := untilAnswered(r.ctx, r.nc, within, func(ctx context.Context) (*nats.Msg, error) {
+		return r.nc.RequestMsgWithContext(ctx, m)
+	})
+	if err != nil {
+		return err
+	}
+	_, err = r.answer(verbBeat, answer)
+	return err
+}
+
+// untilAnswered asks a client again and again, until it answers, or the server has not known it for
+// that long. While the server is away nobody can tell.
+func untilAnswered(ctx context.Context, nc *nats.Conn, within time.Duration, ask func(context.Context) (*nats.Msg, error)) (*nats.Msg, error) {
+	for gone := time.Duration(0); gone < within && !nc.IsClosed(); {
 		began := time.Now()
-		once, cancel := context.WithTimeout(r.ctx, min(within, 2*time.Second))
-		answer, err := r.nc.RequestMsgWithContext(once, r.message(verbBeat, 0, 0, nil))
+		once, cancel := context.WithTimeout(ctx, min(within, 2*time.Second))
+		answer, err := ask(once)
 		cancel()
 		if err == nil {
-			_, err = r.answer(verbBeat, answer)
-			return err
+			return answer, nil
 		}
-		if r.ctx.Err() != nil {
-			return context.Cause(r.ctx)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
 		}
-		pause(r.ctx, 100*time.Millisecond)
-		if r.nc.IsConnected() {
+		pause(ctx, 100*time.Millisecond)
+		if nc.IsConnected() {
 			gone += time.Since(began)
 		} else {
 			gone = 0
 		}
 	}
-	return wire.ErrClientLost
+	return nil, wire.ErrClientLost
 }
 
 // keep asks so again and again, and cuts the job off when the client is gone.
@@ -108,6 +120,9 @@ func (r *remote) call(ctx context.Context, verb string, number uint64, size int,
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if errors.Is(err, nats.ErrMaxPayload) || r.nc.IsClosed() {
+			return nil, err
 		}
 		if !errors.Is(err, context.DeadlineExceeded) {
 			pause(ctx, 100*time.Millisecond) // it is gone, or the server is, for a moment at least
@@ -153,8 +168,9 @@ type remoteWriter struct {
 
 func (w *remoteWriter) Write(p []byte) (n int, err error) {
 	w.used.Store(true)
+	size := min(maxChunk, max(int(w.nc.MaxPayload())-4<<10, 1)) // with room for headers
 	for n < len(p) {
-		chunk := p[n:min(n+maxChunk, len(p))]
+		chunk := p[n:min(n+size, len(p))]
 		w.calls++
 		if _, err := w.call(w.ctx, w.verb, w.calls, 0, chunk); err != nil {
 			return n, err

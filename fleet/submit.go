@@ -63,7 +63,7 @@ func (t *task) send(ctx context.Context, input io.Reader) error {
 	}
 	t.job.Parts, err = t.stores.put(ctx, objects, t.job.Input, io.MultiReader(bytes.NewReader(first), input))
 	if err != nil {
-		remove(objects, t.job.Input, t.job.Parts)
+		remove(context.WithoutCancel(ctx), objects, t.job.Input, t.job.Parts)
 	}
 	return inputError(err)
 }
@@ -94,8 +94,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 // maxJob is more than a command can have, and much less than a client's memory.
 const maxJob = 16 << 20
 
-// message returns the job as it is sent. A large one goes into the object store.
-func (t *task) message(ctx context.Context) ([]byte, error) {
+// marshal returns the job as it is sent. A large one goes into the object store.
+func (t *task) marshal(ctx context.Context) ([]byte, error) {
 	data, err := t.job.Marshal()
 	if err != nil || len(data) <= smallInput+smallInput/2 {
 		return data, err
@@ -118,52 +118,55 @@ func (t *task) message(ctx context.Context) ([]byte, error) {
 // and not answered, or that of another call with the same ID, whose input stays. If it does not
 // become clear whether the server has the job, it is cancelled, and that is its result.
 func (t *task) submit(ctx context.Context) ([]byte, error) {
-	data, err := t.message(ctx)
+	data, err := t.marshal(ctx)
 	if err != nil {
-		t.removeObjects()
+		t.removeObjects(ctx)
 		return nil, err
 	}
-	subject := jobSubject(t.options.Queue, t.options.Name, t.id)
+	t.message = &nats.Msg{Subject: jobSubject(t.options.Queue, t.options.Name, t.id), Data: data}
 	sent := 0
-	err = again(ctx, patience, func() error {
-		sent++
-		_, err := t.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data}, jetstream.WithRetryAttempts(0), jetstream.WithExpectStream(jobsStream))
-		return err
-	})
-	var api *jetstream.APIError
-	switch {
-	case err == nil || isFull(err, "messages per subject") && sent > 1:
-		return nil, nil
-	case isFull(err, "messages per subject"):
-		err = t.attach()
-	case isFull(err, "messages"):
+	err = again(ctx, patience, func() error { sent++; return t.publish(ctx) })
+	refused := errors.As(err, new(*jetstream.APIError)) || errors.Is(err, jetstream.ErrNoStreamResponse)
+	if isFull(err, "messages") {
 		err = ErrQueueFull
-	case errors.As(err, &api) || sent == 1 && errors.Is(err, jetstream.ErrNoStreamResponse):
-		// It has refused the job.
-	default:
+	}
+	switch {
+	case err == nil:
+		return nil, nil
+	case isFull(err, "messages per subject"): // it has this one already, or that of another call
+		if t.job.Live.Any() && sent == 1 {
+			t.removeObjects(ctx)
+			return nil, fmt.Errorf("%w: %s waits or runs already, and has the readers and writers of another call", ErrIDTaken, t.id)
+		}
+		t.attached = !t.job.Live.Any()
+		return nil, nil
+	case !refused || sent > 1:
 		return t.unclear(ctx, err)
 	}
-	t.removeObjects()
-	return nil, err
+	t.removeObjects(ctx)
+	return nil, t.noFleet(err)
 }
 
-// attach makes this the call of a client that has come back.
-func (t *task) attach() error {
-	if t.job.Live.Any() {
-		return fmt.Errorf("%w: %s waits or runs already, and has the readers and writers of another call", ErrIDTaken, t.id)
+// publish sends the job once. The server takes it unless it has one with the same ID.
+func (t *task) publish(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err := t.js.PublishMsg(ctx, t.message, jetstream.WithRetryAttempts(0), jetstream.WithExpectStream(jobsStream))
+	return err
+}
+
+func (t *task) noFleet(err error) error {
+	if errors.Is(err, jetstream.ErrNoStreamResponse) {
+		return fmt.Errorf("no fleet at %s: start one, or call Provision: %w", t.nc.ConnectedUrlRedacted(), err)
 	}
-	t.attached = true
-	return nil
+	return err
 }
 
 // unclear is the end of a job that the server may have or not.
 func (t *task) unclear(ctx context.Context, err error) ([]byte, error) {
-	if errors.Is(err, jetstream.ErrNoStreamResponse) {
-		err = fmt.Errorf("no fleet at %s: start one, or call Provision: %w", t.nc.ConnectedUrlRedacted(), err)
-	}
-	why := err
+	why := t.noFleet(err)
 	if ctx.Err() != nil {
-		why = context.Canceled // result says why
+		why = context.Canceled // result says of what
 	}
 	value, failed := t.cancel(ctx, why)
 	if failed != nil {
@@ -173,20 +176,17 @@ func (t *task) unclear(ctx context.Context, err error) ([]byte, error) {
 }
 
 // removeObjects removes what nobody will use.
-func (t *task) removeObjects() {
+func (t *task) removeObjects(ctx context.Context) {
 	if t.job.Input == "" && t.object == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
+	ctx = t.afterAll(ctx)
 	objects, err := t.stores.objectsOf(ctx, t.options.Name)
 	if err != nil {
 		return
 	}
-	remove(objects, t.job.Input, t.job.Parts)
-	if t.object != "" {
-		remove(objects, t.object, t.parts)
-	}
+	remove(ctx, objects, t.job.Input, t.job.Parts)
+	remove(ctx, objects, t.object, t.parts)
 }
 
 // storeFailed is the server's code for a message that it does not store, with a text that says

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/synchestra-io/sandbox"
 	"github.com/synchestra-io/sandbox/fleet"
 )
 
@@ -78,9 +79,11 @@ func (f *natsFlags) connect() (*nats.Conn, error) {
 
 // workerFlags are those of a worker.
 type workerFlags struct {
-	options fleet.WorkerOptions
-	runtime string
-	quiet   bool
+	options      fleet.WorkerOptions
+	most         sandbox.Limits
+	memory, disk size
+	runtime      string
+	quiet        bool
 }
 
 func (f *workerFlags) register(flags *pflag.FlagSet) {
@@ -93,8 +96,20 @@ func (f *workerFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.Drain, "drain", fleet.DefaultDrain, "`time` that jobs may go on after a signal")
 	flags.StringArrayVar(&o.Mounts, "allow-mount", nil, "`directory[:rw]` that jobs may mount; may be repeated")
 	flags.StringArrayVar(&o.Networks, "allow-network", nil, "`name` of a network that jobs may have (default none and bridge); may be repeated")
+	flags.Float64Var(&f.most.CPUs, "max-cpus", 0, "`number` of CPUs that a job may ask for; 0 = any")
+	flags.Var(&f.memory, "max-memory", "`size` of memory that a job may ask for; 0 = any")
+	flags.Int64Var(&f.most.PIDs, "max-pids", 0, "`number` of processes that a job may ask for; 0 = any")
+	flags.DurationVar(&f.most.Timeout, "max-timeout", 0, "`time` that a job may ask for; 0 = any")
+	flags.Var(&f.disk, "max-disk", "`size` of all that a job can write that it may ask for; 0 = any")
 	flags.StringVar(&f.runtime, "runtime", "", "OCI `runtime`, such as runsc for gVisor")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "log warnings alone, and not each job")
+}
+
+// limits are the most that jobs may ask for.
+func (f *workerFlags) limits() sandbox.Limits {
+	most := f.most
+	most.MemoryMB, most.DiskMB = f.memory.mebibytes(), f.disk.mebibytes()
+	return most
 }
 
 // logger writes to stderr, where a service manager expects it.
@@ -115,7 +130,8 @@ type configFlags struct {
 func (f *configFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.config.Clients, "client", nil, "`name` of a client, which gets buckets of its own; may be repeated (default "+fleet.DefaultName+")")
 	flags.Int64Var(&f.config.MaxQueued, "max-queued", 0, "`number` of jobs that may wait and run (default 10000)")
-	flags.Var(&f.store, "max-store", "`size` of all inputs and results of a client (default 10g)")
+	flags.Var(&f.store, "max-store", "`size` of all inputs and large results of a client (default 4g)")
+	flags.DurationVar(&f.config.KeepInput, "keep-input", 0, "`time` that a job may wait and run (default 24h)")
 	flags.DurationVar(&f.config.Keep, "keep", 0, "`time` that results are kept for a client that comes back (default 1h)")
 	flags.IntVar(&f.config.Replicas, "replicas", 0, "`number` of servers of a cluster with a copy (default 1)")
 }

@@ -26,7 +26,7 @@ func newFleetServe(engine *engineFlags) *cobra.Command {
 	f, user, config, worker := new(serveFlags), new(natsFlags), new(configFlags), new(workerFlags)
 	c := &cobra.Command{
 		Use: "serve", Short: "Start a NATS server with a fleet, and a worker on this machine", Args: cobra.NoArgs,
-		Long: "Serve is a NATS server with JetStream, the fleet's stream and buckets, and a worker, in one process.\n" +
+		Long: "Serve is a NATS server with JetStream, the fleet's stream and buckets as the flags say, and a worker,\nin one process. " +
 			"Without --config everyone on this machine may use it, and nobody else can. With the configuration of a\n" +
 			"nats-server, which has users and TLS, it serves other machines: docs/fleet has an example.",
 		Example: "  sandbox fleet serve\n" +
@@ -78,7 +78,23 @@ func (f *serveFlags) run(c *cobra.Command, engine *engineFlags, user *natsFlags,
 		<-c.Context().Done()
 		return nil
 	}
-	return worker.run(c, engine, nc, "this server")
+	w, end, err := worker.open(c, engine, nc, "this server")
+	if err != nil {
+		return err
+	}
+	defer end()
+	for { // an engine that does not answer must not end the queue of others
+		err := w.Run(c.Context())
+		if c.Context().Err() != nil {
+			return errors.Join(err, end())
+		}
+		fmt.Fprintln(c.ErrOrStderr(), "sandbox: no jobs are run here, until it is tried again in ten seconds:", trimName(err))
+		select {
+		case <-c.Context().Done():
+			return nil
+		case <-time.After(10 * time.Second):
+		}
+	}
 }
 
 // options are those of the server.

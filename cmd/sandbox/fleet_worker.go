@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/nats-io/nats.go"
@@ -24,7 +25,11 @@ func newFleetWorker(engine *engineFlags) *cobra.Command {
 				return err
 			}
 			defer nc.Close()
-			return worker.run(c, engine, nc, server.url)
+			w, end, err := worker.open(c, engine, nc, server.url)
+			if err != nil {
+				return err
+			}
+			return errors.Join(w.Run(c.Context()), end())
 		},
 	}
 	server.register(c.Flags())
@@ -32,23 +37,19 @@ func newFleetWorker(engine *engineFlags) *cobra.Command {
 	return c
 }
 
-// run is a worker, until a signal ends it.
-func (f *workerFlags) run(c *cobra.Command, engine *engineFlags, nc *nats.Conn, from string) error {
+// open makes a worker. close must follow.
+func (f *workerFlags) open(c *cobra.Command, engine *engineFlags, nc *nats.Conn, from string) (w *fleet.Worker, close func() error, err error) {
 	o := engine.options()
 	o.Runtime = f.runtime
 	r, err := sandbox.New(o)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	f.options.Logger = f.logger(c)
-	w, err := fleet.NewWorker(nc, r, f.options)
+	f.options.Logger, f.options.Limits = f.logger(c), f.limits()
+	w, err = fleet.NewWorker(nc, r, f.options)
 	if err != nil {
-		return err
+		return nil, nil, errors.Join(err, r.Close())
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "sandbox: taking jobs of queue %s from %s\n", f.options.Queue, from)
-	err = w.Run(c.Context())
-	if closed := r.Close(); err == nil {
-		err = closed
-	}
-	return err
+	return w, r.Close, nil
 }

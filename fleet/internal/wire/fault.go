@@ -22,8 +22,9 @@ type Fault struct {
 	Wraps []Fault
 }
 
-// The errors of a fleet that a worker reports.
+// The errors of a fleet that can be in a result.
 var (
+	ErrQueueFull  = errors.New("the queue is full")
 	ErrStoreFull  = errors.New("the object store is full")
 	ErrWorkerLost = errors.New("the worker was lost")
 	ErrMaxDeliver = errors.New("the job was given up")
@@ -65,6 +66,7 @@ var known = map[string]error{
 	"denied":        errdefs.ErrPermissionDenied,
 	"precondition":  errdefs.ErrFailedPrecondition,
 	"engine-failed": errdefs.ErrInternal,
+	"queue-full":    ErrQueueFull,
 	"store-full":    ErrStoreFull,
 	"worker-lost":   ErrWorkerLost,
 	"max-deliver":   ErrMaxDeliver,

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/synchestra-io/sandbox"
@@ -81,6 +82,9 @@ func (c Command) Digest() (string, error) {
 // Marshal returns the job as it is sent.
 func (j Job) Marshal() ([]byte, error) { return encoding.Marshal(j) }
 
+// nonce is what a nonce can be: it is part of subjects and keys.
+var nonce = regexp.MustCompile(`^[A-Za-z0-9]{1,64}$`)
+
 // maxParts is more than the largest input has.
 const maxParts = 1 << 16
 
@@ -89,6 +93,9 @@ func UnmarshalJob(b []byte) (Job, error) {
 	var j Job
 	if err := unmarshal("the job", b, &j); err != nil {
 		return Job{}, err
+	}
+	if !nonce.MatchString(j.Nonce) {
+		return Job{}, fmt.Errorf("the job cannot be read: its nonce is %.100q", j.Nonce)
 	}
 	if j.Parts < 0 || j.Parts > maxParts {
 		return Job{}, fmt.Errorf("the job cannot be read: its object would have %d parts", j.Parts)

@@ -168,7 +168,7 @@ func TestFaultIsBounded(t *testing.T) {
 }
 
 func FuzzJob(f *testing.F) {
-	data, err := Job{Command: Command{Image: "x", Cmd: []string{"y"}}}.Marshal()
+	data, err := Job{Nonce: "n", Command: Command{Image: "x", Cmd: []string{"y"}}}.Marshal()
 	require.NoError(f, err)
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
