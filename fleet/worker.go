@@ -188,6 +188,8 @@ func (w *Worker) consumer(ctx context.Context) (c jetstream.Consumer, err error)
 			Durable: w.options.Queue, FilterSubject: jobSubject(w.options.Queue, "*", "*"),
 			AckPolicy: jetstream.AckExplicitPolicy, AckWait: w.options.Lease,
 			MaxDeliver: -1, // a worker says so itself, since nobody else could
+			// A queue that no worker has served for so long is forgotten, but for its jobs.
+			InactiveThreshold: 24 * time.Hour,
 			// Each slot of each worker waits with a request of its own.
 			MaxWaiting: 1 << 16, MaxAckPending: 1 << 20,
 		})
