@@ -53,6 +53,7 @@ func TestDoctor(t *testing.T) {
 	said := map[string]string{}
 	for _, f := range found {
 		require.False(t, f.Bad, f.What)
+		require.NotContains(t, f.Value, "NOT MADE", f.What)
 		said[f.What] = f.Value
 	}
 	require.Contains(t, said["engine"], "chosen by DOCKER_HOST")

@@ -133,7 +133,7 @@ func coreDump([]string) {
 	try("core dumps without a limit", syscall.Setrlimit(syscall.RLIMIT_CORE, &unlimited))
 	c := exec.Command("/proc/self/exe", "abort")
 	c.Dir = "/tmp"
-	c.Env = []string{"GOTRACEBACK=crash"}
+	c.Env = append(os.Environ(), "GOTRACEBACK=crash") // the rest makes it the probe
 	c.Run()
 	status, _ := c.ProcessState.Sys().(syscall.WaitStatus)
 	if !status.Signaled() {
