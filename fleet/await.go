@@ -23,6 +23,8 @@ const (
 	// ending is how long a client waits for the end of a job that it has cancelled. A run has
 	// 30 seconds for that.
 	ending = 40 * time.Second
+	// lastWord is how much of that is kept for telling all workers that the job was given up.
+	lastWord = 5 * time.Second
 	// silence is how long nothing may be heard of the worker of a job whose readers or writers
 	// have been used.
 	silence = 3 * maxBeat
@@ -72,8 +74,10 @@ func (t *task) mine(value []byte) bool {
 // have it finds that it was given up. The job of another call, which has the same ID, goes on.
 func (t *task) cancel(ctx context.Context, why error) ([]byte, error) {
 	ctx = t.afterAll(ctx)
-	for ctx.Err() == nil {
-		answer, err := t.tellWorker(ctx)
+	waiting, stop := context.WithTimeout(ctx, ending-lastWord)
+	defer stop()
+	for waiting.Err() == nil {
+		answer, err := t.tellWorker(waiting)
 		if errors.Is(err, nats.ErrNoResponders) || err == nil && answer != "" || t.nc.IsClosed() {
 			return t.giveUp(ctx, why) // nobody has it, or has it from another call
 		}
@@ -82,14 +86,17 @@ func (t *task) cancel(ctx context.Context, why error) ([]byte, error) {
 			if t.mine(value) {
 				return value, nil
 			}
-		case <-ctx.Done():
+		case <-waiting.Done():
 		case <-time.After(lookEvery):
 		}
-		if value, _ := t.lookUp(ctx); value != nil {
+		if value, _ := t.lookUp(waiting); value != nil {
 			return value, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: no worker has said within %v that the job has ended; it may run", sandbox.ErrCleanup, ending)
+	// Its worker may be suspended: no other one shall begin the job.
+	err := t.storeGone(ctx)
+	silent := fmt.Errorf("%w: no worker has said within %v that the job has ended; it may run", sandbox.ErrCleanup, ending-lastWord)
+	return nil, errors.Join(silent, err)
 }
 
 // afterAll returns a context for what is to be done when the caller's has ended, or when it does
@@ -122,6 +129,18 @@ func (t *task) giveUp(ctx context.Context, why error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := t.storeGone(ctx); err != nil {
+		return nil, err
+	}
+	if there, _ := t.lookUp(ctx); len(there) > 0 && t.mine(there) {
+		return there, nil
+	}
+	t.removeObjects(ctx)
+	return value, nil
+}
+
+// storeGone stores that this call has given its job up.
+func (t *task) storeGone(ctx context.Context) error {
 	results, err := t.stores.resultsOf(ctx, t.options.Name)
 	if err == nil {
 		err = again(ctx, ending, func() error {
@@ -132,13 +151,9 @@ func (t *task) giveUp(ctx context.Context, why error) ([]byte, error) {
 		})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: the fleet cannot be told that the job was given up, and may run it: %w", sandbox.ErrCleanup, err)
+		return fmt.Errorf("%w: the fleet cannot be told that the job was given up, and may run it: %w", sandbox.ErrCleanup, err)
 	}
-	if there, _ := t.lookUp(ctx); len(there) > 0 && t.mine(there) {
-		return there, nil
-	}
-	t.removeObjects(ctx)
-	return value, nil
+	return nil
 }
 
 // result turns what the worker stored into what RunOnce returns, and removes it unless somebody

@@ -292,3 +292,30 @@ func (c *chaos) runJob(client *Client, i int) error {
 	}
 	return nil
 }
+
+// A worker that is suspended cannot be told that its job was cancelled. RunOnce says so, and no
+// other worker begins the job.
+func TestCancelOfASuspendedWorker(t *testing.T) {
+	g := newGround(t, Config{})
+	suspended := g.process("suspended")
+	ctx, cancel := context.WithCancel(WithID(t.Context(), "job"))
+	end := begin(ctx, g.client(Options{}), g.gated("echo ran"))
+	g.running("suspended")
+	require.NoError(t, suspended.Cmd.Process.Signal(syscall.SIGSTOP))
+	cancelled := time.Now()
+	cancel()
+	got := <-end
+	require.ErrorIs(t, got.err, context.Canceled)
+	require.ErrorIs(t, got.err, sandbox.ErrCleanup)
+	require.Less(t, time.Since(cancelled), ending+lookEvery)
+	g.open() // whoever runs the job ends it at once, and has a result
+	g.worker(WorkerOptions{Name: "other"})
+	await(t, "the queue is empty", func() bool {
+		report, err := Status(t.Context(), g.nc)
+		return err == nil && len(report.Queues) == 0
+	})
+	g.neverRan("job")
+	require.NoError(t, suspended.Cmd.Process.Signal(syscall.SIGCONT))
+	g.idle("suspended")
+	g.neverRan("job")
+}

@@ -16,7 +16,7 @@
 // have been used. Stdin, Stdout, Stderr, Setup.Output and OutputTar stay with the client: the worker asks
 // it for each Read and Write, so that a slow one slows the command down, as without a fleet.
 //
-// The NATS server must be 2.10 or later.
+// Tests run with NATS server 2.15.
 //
 // Module fleet and module sandbox of one version go together, and so do clients and workers: a
 // worker refuses a job with a field that it does not know.

@@ -45,9 +45,9 @@ func (d *delivery) judge(res sandbox.Result, err error) (string, error) {
 		d.health.failed()
 	}
 	var e *sandbox.Error
-	complete := errors.As(err, &e) && e.Op == sandbox.OpCleanup // the result is, and something may be left
-	again := failed && !complete || errors.Is(err, errStore)
-	if again && d.repeatable() && d.claim.begun < d.options.MaxDeliver && !errors.Is(cause, context.Canceled) {
+	complete := errors.As(err, &e) && e.Op == sandbox.OpCleanup  // the result is, and something may be left
+	elsewhere := failed && !complete || errors.Is(err, errStore) // it may succeed
+	if elsewhere && d.repeatable() && d.claim.begun < d.options.MaxDeliver && !errors.Is(cause, context.Canceled) {
 		return outcomeBack, err
 	}
 	return d.store(ctx, res, err)
@@ -74,8 +74,8 @@ func engineFailed(err error) bool {
 // inlineResult is how large a result may be that is not an object.
 const inlineResult = 128 << 10
 
-// storing is for how long a worker tries to store a result, while no server answers; storingLate, when
-// the job has been cut off, as it is when the worker ends.
+// storing is for how long a worker tries to store a result, while no server answers;
+// storingLate, when the job has been cut off, as it is when the worker ends.
 const (
 	storing     = 10 * time.Minute
 	storingLate = 15 * time.Second

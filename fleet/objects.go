@@ -15,8 +15,8 @@ import (
 )
 
 // partSize is how much of something goes into one object, and so into one message: several
-// messages of an object may change places when a cluster changes its leader. It is kept in memory until it
-// is stored, so that it can be put again when the server starts again meanwhile.
+// messages of an object may change places when a cluster changes its leader. It is kept in
+// memory until it is stored, so that it can be put again when the server starts again meanwhile.
 const partSize = 1<<20 - 8<<10
 
 func partName(name string, part int) string { return fmt.Sprintf("%s.%d", name, part) }
@@ -76,7 +76,7 @@ type readError struct{ error }
 
 func (e *readError) Unwrap() error { return e.error }
 
-// fullReads makes each Read fill its buffer, since each becomes a message.
+// fullReads fills the buffer by each Read, and makes an error of its reader a *readError.
 type fullReads struct{ r io.Reader }
 
 func (f fullReads) Read(p []byte) (n int, err error) {

@@ -37,7 +37,8 @@ func InboxPrefix(client string) string { return "_INBOX_" + client }
 // ClientPermissions are those of the client of that name. They keep clients from reading each
 // other's jobs, inputs and results. Clients who would harm each other should have an account of
 // NATS each, and a fleet: a server answers a request to whatever subject its sender names, and so
-// writes where the sender may not. There is no right to make a consumer, which makes that easy.
+// writes where the sender may not. The right to make a consumer, which would make that easier, is
+// not among them.
 func ClientPermissions(client string) (Permissions, error) {
 	if err := checkName("client", client); err != nil {
 		return Permissions{}, err

@@ -96,7 +96,9 @@ func (r *remote) keep(lease time.Duration) {
 			return
 		}
 		if err := r.beat(lease); err != nil {
-			r.end(err)
+			if r.ctx.Err() == nil {
+				r.end(err)
+			}
 			return
 		}
 	}

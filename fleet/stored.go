@@ -20,9 +20,9 @@ var (
 	errForeign = errors.New("no object of a fleet")     // wrapped if it is something else
 )
 
-// stored reads what put has stored. It reads the message of each object itself: the library's
-// way needs the right to make consumers, by which a client could have the server write to
-// subjects that it must not write to, waits without a bound for messages that are missing, and follows
+// stored reads what put has stored. It reads the message of each object itself. The library's
+// way needs the right to make consumers, by which a client could have the server write where
+// the client must not. It waits without a bound for messages that are missing, and follows
 // links, which a client can make, with the rights of the worker.
 type stored struct {
 	stores      *stores

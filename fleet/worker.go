@@ -208,8 +208,8 @@ func (w *Worker) serve(ctx, jobs context.Context, consumer jetstream.Consumer) {
 		if err != nil && ctx.Err() == nil {
 			w.options.Logger.WarnContext(ctx, "no jobs can be taken", "error", err)
 			pause(ctx, time.Second)
-			if again, err := w.consumer(ctx); err == nil { // the server may have lost it
-				consumer = again
+			if c, err := w.consumer(ctx); err == nil { // the server may have lost it
+				consumer = c
 			}
 		}
 		if m != nil {

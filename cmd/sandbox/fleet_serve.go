@@ -82,7 +82,6 @@ func (f *serveFlags) run(c *cobra.Command, engine *engineFlags, user *natsFlags,
 	if err != nil {
 		return err
 	}
-	defer end()
 	for { // an engine that does not answer must not end the queue of others
 		err := w.Run(c.Context())
 		if c.Context().Err() != nil {
@@ -91,7 +90,7 @@ func (f *serveFlags) run(c *cobra.Command, engine *engineFlags, user *natsFlags,
 		fmt.Fprintln(c.ErrOrStderr(), "sandbox: no jobs are run here, until it is tried again in ten seconds:", trimName(err))
 		select {
 		case <-c.Context().Done():
-			return nil
+			return end()
 		case <-time.After(10 * time.Second):
 		}
 	}
